@@ -1,0 +1,58 @@
+/**
+ * creds - the credentials of one store, from where the user keeps them; refreshed ahead of expiry.
+ *
+ * Flow:    environment, files (later: metadata services) -> [creds] -> store/sign_v4.h
+ * Thread:  the loop thread
+ * Source:  AWS SDK credential chain: environment, then shared files; an explicitly chosen profile beats the environment
+ */
+#ifndef PS_CREDS_CREDS_H
+#define PS_CREDS_CREDS_H
+
+#include "base/clock.h"
+#include "base/err.h"
+
+#include <stdint.h>
+
+/** Environment as an argument: NULL when name is unset. */
+typedef const char *(*ps_getenv_fn)(void *user, const char *name);
+
+/** Heap text owned by the struct; ps_creds_clear wipes it. */
+struct ps_creds {
+    char *access_key_id;
+    char *secret_access_key;
+    char *session_token;     /* NULL = none */
+    int64_t expires_unix_ms; /* 0 = never */
+    char source[96];         /* "environment", "profile default in /root/.aws/credentials": for doctor */
+};
+
+void ps_creds_clear(struct ps_creds *creds);
+
+struct ps_creds_chain; /* opaque: remembers what it found, asks again when that expires */
+
+struct ps_creds_options {
+    ps_getenv_fn getenv;
+    void *getenv_user;
+    const char *profile; /* NULL = AWS_PROFILE, else "default"; a profile chosen here or there beats the keys in the environment */
+    const struct ps_clock *clock;
+};
+
+PS_MUST_USE enum ps_code ps_creds_chain_new(struct ps_creds_chain **chain_out,
+                                            const struct ps_creds_options *options,
+                                            struct ps_err *err);
+void ps_creds_chain_free(struct ps_creds_chain *chain);
+
+/** Called with credentials (borrowed for the call) or an error. */
+typedef void (*ps_creds_fn)(void *user, const struct ps_creds *creds, const struct ps_err *err);
+
+/**
+ * Give credentials that are good now: at once (from within this call) when they are held, else later.
+ *
+ * Errors:  PS_E_DENIED "no credentials: ..." with every place that was looked at; PS_E_INVALID for a bad file, with
+ *          file:line. force: the store refused the ones held (ExpiredToken): read them anew.
+ */
+void ps_creds_get(struct ps_creds_chain *chain, int force, ps_creds_fn done, void *user);
+
+/** Region from AWS_REGION, AWS_DEFAULT_REGION or the profile; NULL = not set anywhere. Owned by the chain. */
+const char *ps_creds_region(const struct ps_creds_chain *chain);
+
+#endif

@@ -1,0 +1,325 @@
+#include "http/http_client.h"
+
+#include "base/str.h"
+#include "http/http_internal.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+
+/**
+ * Idle connections kept. Lower: parallel small requests connect again. Higher: descriptors of a server that is
+ * not asked any more stay open until it closes them.
+ */
+enum { CONNECTIONS_KEPT = 64 };
+
+struct socket_watch {
+    uv_poll_t poll;
+    struct ps_http_client *client;
+    curl_socket_t fd;
+};
+
+static void finish_messages(struct ps_http_client *client)
+{
+    CURLMsg *message;
+    int left = 0;
+
+    for (message = curl_multi_info_read(client->multi, &left); message != NULL;
+         message = curl_multi_info_read(client->multi, &left)) {
+        struct ps_http_request *request = NULL;
+        CURLcode result = message->data.result;
+
+        if (message->msg != CURLMSG_DONE) {
+            continue;
+        }
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
+        (void)curl_multi_remove_handle(client->multi, request->easy);
+        if (request->state != PS_HTTP_CANCELLED) {
+            ps_http_request_finish(request, result);
+        }
+        ps_http_request_free(request);
+    }
+}
+
+static void add_to_curl(struct ps_http_request *request)
+{
+    request->state = PS_HTTP_RUNNING;
+    if (curl_multi_add_handle(request->client->multi, request->easy) != CURLM_OK) {
+        ps_http_request_finish(request, CURLE_OUT_OF_MEMORY);
+        ps_http_request_free(request);
+    }
+}
+
+/* What callers asked for while curl was on the stack. Each step may call users, who may add to the list: so it is
+ * searched from its head again until nothing is left to do. */
+static bool run_one_put_off(struct ps_http_client *client)
+{
+    for (struct ps_http_request *request = client->requests; request != NULL;
+         request = request->next) {
+        if (request->state == PS_HTTP_CANCELLED) {
+            (void)curl_multi_remove_handle(client->multi, request->easy);
+            ps_http_request_free(request);
+            return true;
+        }
+        if (request->state == PS_HTTP_QUEUED) {
+            add_to_curl(request);
+            return true;
+        }
+        if (request->wake_wanted) {
+            request->wake_wanted = false;
+            client->in_curl = true; /* unpausing may deliver held bytes at once */
+            (void)curl_easy_pause(request->easy, CURLPAUSE_CONT);
+            client->in_curl = false;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void after_curl(struct ps_http_client *client)
+{
+    finish_messages(client);
+    while (run_one_put_off(client)) {
+        finish_messages(client);
+    }
+}
+
+static void act(struct ps_http_client *client, curl_socket_t fd, int events)
+{
+    int running = 0;
+
+    client->in_curl = true;
+    (void)curl_multi_socket_action(client->multi, fd, events, &running);
+    client->in_curl = false;
+    after_curl(client);
+}
+
+static void on_socket_event(uv_poll_t *poll, int status, int events)
+{
+    struct socket_watch *watch = poll->data;
+    int curl_events = 0;
+
+    if (status < 0) {
+        curl_events = CURL_CSELECT_ERR;
+    }
+    if ((events & UV_READABLE) != 0) {
+        curl_events |= CURL_CSELECT_IN;
+    }
+    if ((events & UV_WRITABLE) != 0) {
+        curl_events |= CURL_CSELECT_OUT;
+    }
+    act(watch->client, watch->fd, curl_events);
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+    act(timer->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void on_kick(uv_timer_t *timer)
+{
+    after_curl(timer->data);
+}
+
+static void free_watch(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void free_timer(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static struct socket_watch *watch_new(struct ps_http_client *client, curl_socket_t fd)
+{
+    struct socket_watch *watch = calloc(1, sizeof(*watch));
+
+    if (watch == NULL) {
+        return NULL;
+    }
+    if (uv_poll_init_socket(client->loop, &watch->poll, fd) != 0) {
+        free(watch);
+        return NULL;
+    }
+    watch->poll.data = watch;
+    watch->client = client;
+    watch->fd = fd;
+    (void)curl_multi_assign(client->multi, fd, watch);
+    return watch;
+}
+
+static int want_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
+{
+    struct ps_http_client *client = user;
+    struct socket_watch *watch = socket_user;
+    int events = 0;
+
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (watch != NULL) {
+            (void)uv_poll_stop(&watch->poll);
+            (void)curl_multi_assign(client->multi, fd, NULL);
+            uv_close((uv_handle_t *)&watch->poll, free_watch);
+        }
+        return 0;
+    }
+    if (watch == NULL) {
+        watch = watch_new(client, fd);
+        if (watch == NULL) {
+            return -1;
+        }
+    }
+    if ((what & CURL_POLL_IN) != 0) {
+        events |= UV_READABLE;
+    }
+    if ((what & CURL_POLL_OUT) != 0) {
+        events |= UV_WRITABLE;
+    }
+    return uv_poll_start(&watch->poll, events, on_socket_event) == 0 ? 0 : -1;
+}
+
+static int want_timer(CURLM *multi, long timeout_ms, void *user)
+{
+    struct ps_http_client *client = user;
+
+    (void)multi;
+    if (timeout_ms < 0) {
+        (void)uv_timer_stop(client->timer);
+        return 0;
+    }
+    return uv_timer_start(client->timer, on_timeout, (uint64_t)timeout_ms, 0) == 0 ? 0 : -1;
+}
+
+static uv_timer_t *timer_new(struct ps_http_client *client)
+{
+    uv_timer_t *timer = malloc(sizeof(*timer));
+
+    if (timer != NULL) {
+        (void)uv_timer_init(client->loop, timer);
+        timer->data = client;
+    }
+    return timer;
+}
+
+static void timer_close(uv_timer_t *timer)
+{
+    if (timer != NULL) {
+        uv_close((uv_handle_t *)timer, free_timer);
+    }
+}
+
+static void set_up_multi(struct ps_http_client *client)
+{
+    (void)curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, want_timer);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+    /* One request a connection: a part must not wait behind another's body. */
+    (void)curl_multi_setopt(client->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+}
+
+enum ps_code ps_http_client_new(struct ps_http_client **client_out, uv_loop_t *loop,
+                                const char *user_agent, struct ps_err *err)
+{
+    struct ps_http_client *client = calloc(1, sizeof(*client));
+
+    if (client == NULL) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "HTTP client: out of memory");
+    }
+    client->loop = loop;
+    client->user_agent = ps_strdup(user_agent);
+    client->multi = curl_multi_init();
+    client->timer = timer_new(client);
+    client->kick = timer_new(client);
+    if (client->user_agent == NULL || client->multi == NULL || client->timer == NULL ||
+        client->kick == NULL) {
+        ps_http_client_free(client);
+        return ps_err_set(err, PS_E_NO_MEMORY, "HTTP client: out of memory");
+    }
+    set_up_multi(client);
+    *client_out = client;
+    return PS_OK;
+}
+
+void ps_http_client_free(struct ps_http_client *client)
+{
+    if (client == NULL) {
+        return;
+    }
+    while (client->requests != NULL) {
+        if (client->requests->state != PS_HTTP_QUEUED) {
+            (void)curl_multi_remove_handle(client->multi, client->requests->easy);
+        }
+        ps_http_request_free(client->requests);
+    }
+    while (client->idle_count > 0) {
+        curl_easy_cleanup(client->idle_easy[--client->idle_count]);
+    }
+    if (client->multi != NULL) {
+        (void)curl_multi_cleanup(client->multi);
+    }
+    timer_close(client->timer);
+    timer_close(client->kick);
+    free(client->user_agent);
+    free(client);
+}
+
+enum ps_code ps_http_start(struct ps_http_client *client, const struct ps_http_options *options,
+                           struct ps_http_request **request_out, struct ps_err *err)
+{
+    struct ps_http_request *request = NULL;
+    enum ps_code code = ps_http_request_new(client, options, &request, err);
+
+    if (code != PS_OK) {
+        return code;
+    }
+    client->stats.request_count++;
+    *request_out = request;
+    if (client->in_curl) {
+        request->state = PS_HTTP_QUEUED;
+    } else if (curl_multi_add_handle(client->multi, request->easy) == CURLM_OK) {
+        request->state = PS_HTTP_RUNNING;
+    } else {
+        ps_http_request_free(request);
+        *request_out = NULL;
+        return ps_err_set(err, PS_E_NO_MEMORY, "HTTP request: out of memory");
+    }
+    return PS_OK;
+}
+
+void ps_http_resume(struct ps_http_request *request)
+{
+    struct ps_http_client *client = request->client;
+
+    request->wake_wanted = true;
+    if (!client->in_curl) {
+        /* Not from here: unpausing may call on_data, and callbacks never come from within a call of the user's. */
+        (void)uv_timer_start(client->kick, on_kick, 0, 0);
+    }
+}
+
+void ps_http_cancel(struct ps_http_request *request)
+{
+    if (request == NULL) {
+        return;
+    }
+    if (request->client->in_curl) {
+        if (request->state == PS_HTTP_QUEUED) {
+            ps_http_request_free(request);
+        } else {
+            request->state = PS_HTTP_CANCELLED;
+        }
+        return;
+    }
+    if (request->state == PS_HTTP_RUNNING) {
+        (void)curl_multi_remove_handle(request->client->multi, request->easy);
+    }
+    ps_http_request_free(request);
+}
+
+void ps_http_client_stats(const struct ps_http_client *client, struct ps_http_stats *stats_out)
+{
+    *stats_out = client->stats;
+}

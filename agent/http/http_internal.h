@@ -1,0 +1,82 @@
+/**
+ * http_internal - what http_client.c and http_request.c share; nobody else includes it.
+ *
+ * Flow:    http_client.c <-> [http_internal] <-> http_request.c
+ * Thread:  the loop thread
+ * Source:  libcurl 7.88: add, remove and pause are refused inside a callback of the multi handle, so they are
+ *          put off until it has returned
+ */
+#ifndef PS_HTTP_HTTP_INTERNAL_H
+#define PS_HTTP_HTTP_INTERNAL_H
+
+#include "http/http_client.h"
+
+#include <curl/curl.h>
+
+/**
+ * Headers of one answer. AWS sends under 2 KiB. Lower: odd proxies fail. Higher: a hostile server makes us hold it.
+ */
+#define PS_HTTP_HEADERS_LIMIT_BYTES ((size_t)64 * 1024)
+
+struct ps_http_answer {
+    int status;
+    struct ps_buf headers; /* "name\0value\0" repeated, names in lower case */
+    struct ps_buf body;
+};
+
+enum ps_http_state {
+    PS_HTTP_QUEUED,    /* made inside a callback of curl: added when that has returned */
+    PS_HTTP_RUNNING,   /* curl has it */
+    PS_HTTP_CANCELLED, /* to be removed when the callback of curl has returned; the user is not called any more */
+};
+
+struct ps_http_request {
+    struct ps_http_client *client;
+    struct ps_http_request *next; /* in client->requests */
+    struct ps_http_request **link;
+    enum ps_http_state state;
+    bool wake_wanted;
+    bool stopped_by_user; /* reader or writer ended it */
+    bool body_too_large;
+    bool answered;        /* on_answer was called */
+
+    CURL *easy;
+    struct curl_slist *headers;
+    char error_text[CURL_ERROR_SIZE];
+    uint64_t body_offset_bytes;
+    struct ps_http_answer answer;
+
+    uint64_t body_size_bytes;
+    ssize_t (*read_body)(void *user, uint64_t offset, void *into, size_t size);
+    void (*on_answer)(void *user, const struct ps_http_answer *answer);
+    enum ps_push (*on_data)(void *user, const void *data, size_t size_bytes);
+    void (*on_done)(void *user, const struct ps_http_answer *answer, const struct ps_err *err);
+    void *user;
+};
+
+struct ps_http_client {
+    uv_loop_t *loop;
+    CURLM *multi;
+    char *user_agent;
+    uv_timer_t *timer; /* curl's timeouts; on the heap, as it outlives the client until closed */
+    uv_timer_t *kick;  /* runs what was put off, on the next turn of the loop */
+    bool in_curl;      /* a callback of the multi handle may be on the stack */
+    struct ps_http_request *requests;
+    CURL *idle_easy[8]; /* handles kept for the next requests: their buffers are warm */
+    size_t idle_count;
+    struct ps_http_stats stats;
+};
+
+/** Make the request and its easy handle; not added yet. */
+PS_MUST_USE enum ps_code ps_http_request_new(struct ps_http_client *client,
+                                             const struct ps_http_options *options,
+                                             struct ps_http_request **request_out,
+                                             struct ps_err *err);
+
+/** Free it; the easy handle must be out of the multi handle. NULL is allowed. */
+void ps_http_request_free(struct ps_http_request *request);
+
+/** Say what became of it: on_done, with the CURLcode as ps_err. */
+void ps_http_request_finish(struct ps_http_request *request, CURLcode result);
+
+#endif

@@ -1,0 +1,449 @@
+#include "http/http_internal.h"
+
+#include "base/str.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CONNECT_TIMEOUT_DEFAULT_MS = 5000,
+    STALL_TIMEOUT_DEFAULT_MS = 30000,
+    EXPECT_TIMEOUT_MS = 1000,
+};
+
+/**
+ * Bytes given to one send(2). Measured on loopback: 64 KiB costs 10 % more CPU, 1 MiB gains nothing and is held
+ * once a connection.
+ */
+#define SEND_BUFFER_BYTES 262144L
+
+/** Bytes taken by one recv(2); as above. */
+#define RECEIVE_BUFFER_BYTES 262144L
+
+static size_t on_curl_read(char *into, size_t size, size_t count, void *user)
+{
+    struct ps_http_request *request = user;
+    uint64_t left_bytes = request->body_size_bytes - request->body_offset_bytes;
+    size_t want_bytes = size * count;
+    ssize_t got_bytes;
+
+    if (request->state == PS_HTTP_CANCELLED) {
+        return CURL_READFUNC_ABORT;
+    }
+    if (left_bytes == 0) {
+        return 0;
+    }
+    if (want_bytes > left_bytes) {
+        want_bytes = (size_t)left_bytes;
+    }
+    got_bytes = request->read_body(request->user, request->body_offset_bytes, into, want_bytes);
+    if (got_bytes == PS_BODY_LATER) {
+        return CURL_READFUNC_PAUSE;
+    }
+    if (got_bytes <= 0) {
+        request->stopped_by_user = true;
+        return CURL_READFUNC_ABORT;
+    }
+    request->body_offset_bytes += (uint64_t)got_bytes;
+    request->client->stats.sent_bytes += (uint64_t)got_bytes;
+    return (size_t)got_bytes;
+}
+
+/* curl sends a body again when a kept connection turns out to be dead. */
+static int on_curl_seek(void *user, curl_off_t offset, int origin)
+{
+    struct ps_http_request *request = user;
+
+    if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > request->body_size_bytes) {
+        return CURL_SEEKFUNC_CANTSEEK;
+    }
+    request->body_offset_bytes = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+static size_t keep_body(struct ps_http_request *request, const char *data, size_t size_bytes)
+{
+    enum ps_code code = ps_buf_append(&request->answer.body, data, size_bytes, NULL);
+
+    if (code == PS_OK) {
+        return size_bytes;
+    }
+    if (request->on_data != NULL) {
+        return size_bytes; /* the text of an error answer: its beginning says enough */
+    }
+    request->body_too_large = true;
+    return 0;
+}
+
+static size_t on_curl_write(char *data, size_t size, size_t count, void *user)
+{
+    struct ps_http_request *request = user;
+    size_t size_bytes = size * count;
+
+    if (request->state == PS_HTTP_CANCELLED) {
+        return size_bytes == 0 ? 1 : 0;
+    }
+    if (request->on_data == NULL || request->answer.status / 100 != 2) {
+        return keep_body(request, data, size_bytes);
+    }
+    switch (request->on_data(request->user, data, size_bytes)) {
+    case PS_PUSH_TAKEN:
+        request->client->stats.received_bytes += size_bytes;
+        return size_bytes;
+    case PS_PUSH_PAUSE:
+        return CURL_WRITEFUNC_PAUSE;
+    case PS_PUSH_STOP:
+        break;
+    }
+    request->stopped_by_user = true;
+    return size_bytes == 0 ? 1 : 0;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static bool keep_header(struct ps_http_answer *answer, const char *line, size_t size_bytes)
+{
+    const char *colon = memchr(line, ':', size_bytes);
+    const char *end = line + size_bytes;
+    const char *value;
+    size_t name_start = answer->headers.size_bytes;
+
+    if (colon == NULL) {
+        return true; /* not a header: curl has checked what matters */
+    }
+    value = colon + 1;
+    while (value < end && is_space(*value)) {
+        value++;
+    }
+    while (end > value && is_space(end[-1])) {
+        end--;
+    }
+    if (ps_buf_append(&answer->headers, line, (size_t)(colon - line), NULL) != PS_OK ||
+        ps_buf_append(&answer->headers, "", 1, NULL) != PS_OK ||
+        ps_buf_append(&answer->headers, value, (size_t)(end - value), NULL) != PS_OK ||
+        ps_buf_append(&answer->headers, "", 1, NULL) != PS_OK) {
+        return false;
+    }
+    for (char *c = answer->headers.data + name_start; *c != '\0'; c++) {
+        *c = (char)tolower((unsigned char)*c);
+    }
+    return true;
+}
+
+static size_t on_curl_header(char *line, size_t size, size_t count, void *user)
+{
+    struct ps_http_request *request = user;
+    size_t size_bytes = size * count;
+
+    if (request->state == PS_HTTP_CANCELLED) {
+        return 0;
+    }
+    if (size_bytes > 5 && memcmp(line, "HTTP/", 5) == 0) {
+        long status = 0;
+
+        (void)curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
+        request->answer.status = (int)status;
+        ps_buf_rewind(&request->answer.headers);
+        return size_bytes;
+    }
+    if (size_bytes <= 2) { /* the empty line: RFC 9112 2.1 */
+        if (request->answer.status >= 200 && request->on_answer != NULL && !request->answered) {
+            request->answered = true;
+            request->on_answer(request->user, &request->answer);
+        }
+        return size_bytes;
+    }
+    if (!keep_header(&request->answer, line, size_bytes)) {
+        request->body_too_large = true;
+        return 0;
+    }
+    return size_bytes;
+}
+
+static enum ps_code set_headers(struct ps_http_request *request,
+                                const struct ps_http_options *options)
+{
+    struct curl_slist *list;
+
+    for (size_t i = 0; i < options->header_count; i++) {
+        list = curl_slist_append(request->headers, options->headers[i]);
+        if (list == NULL) {
+            return PS_E_NO_MEMORY;
+        }
+        request->headers = list;
+    }
+    if (!options->expect_continue) {
+        list = curl_slist_append(request->headers, "Expect:");
+        if (list == NULL) {
+            return PS_E_NO_MEMORY;
+        }
+        request->headers = list;
+    }
+    (void)curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->headers);
+    return PS_OK;
+}
+
+static void set_method(struct ps_http_request *request, const struct ps_http_options *options)
+{
+    CURL *easy = request->easy;
+
+    if (strcmp(options->method, "PUT") == 0 || strcmp(options->method, "POST") == 0) {
+        (void)curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+        (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, options->method);
+        (void)curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
+                               (curl_off_t)options->body_size_bytes);
+        (void)curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_curl_read);
+        (void)curl_easy_setopt(easy, CURLOPT_READDATA, request);
+        (void)curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_curl_seek);
+        (void)curl_easy_setopt(easy, CURLOPT_SEEKDATA, request);
+        if (options->body_size_bytes > (uint64_t)SEND_BUFFER_BYTES / 4) {
+            (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER_BYTES);
+        }
+    } else if (strcmp(options->method, "HEAD") == 0) {
+        (void)curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    } else {
+        (void)curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+        if (strcmp(options->method, "GET") != 0) {
+            (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, options->method);
+        }
+    }
+    if (options->on_data != NULL) {
+        (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER_BYTES);
+    }
+}
+
+static void set_timeouts(CURL *easy, const struct ps_http_options *options)
+{
+    long connect_ms = options->connect_timeout_ms != 0 ? (long)options->connect_timeout_ms
+                                                       : CONNECT_TIMEOUT_DEFAULT_MS;
+    uint32_t stall_ms =
+        options->stall_timeout_ms != 0 ? options->stall_timeout_ms : STALL_TIMEOUT_DEFAULT_MS;
+
+    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
+    if (stall_ms != UINT32_MAX) {
+        (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, ((long)stall_ms + 999) / 1000);
+    }
+    if (options->total_timeout_ms != 0) {
+        (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)options->total_timeout_ms);
+    }
+    (void)curl_easy_setopt(easy, CURLOPT_EXPECT_100_TIMEOUT_MS, (long)EXPECT_TIMEOUT_MS);
+}
+
+static CURLcode set_transport(struct ps_http_request *request,
+                              const struct ps_http_options *options)
+{
+    CURL *easy = request->easy;
+    CURLcode result = curl_easy_setopt(easy, CURLOPT_URL, options->url);
+
+    (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
+    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->error_text);
+    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, request->client->user_agent);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_curl_write);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_curl_header);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
+    if (result == CURLE_OK && options->ca_bundle != NULL) {
+        result = curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_bundle);
+    }
+    if (result == CURLE_OK && options->unix_socket != NULL) {
+        result = curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket);
+    }
+    return result;
+}
+
+static CURL *easy_take(struct ps_http_client *client)
+{
+    if (client->idle_count > 0) {
+        return client->idle_easy[--client->idle_count];
+    }
+    return curl_easy_init();
+}
+
+static void easy_give(struct ps_http_client *client, CURL *easy)
+{
+    if (client->idle_count < sizeof(client->idle_easy) / sizeof(client->idle_easy[0])) {
+        curl_easy_reset(easy);
+        client->idle_easy[client->idle_count++] = easy;
+    } else {
+        curl_easy_cleanup(easy);
+    }
+}
+
+static void link_in(struct ps_http_request *request)
+{
+    struct ps_http_client *client = request->client;
+
+    request->next = client->requests;
+    if (request->next != NULL) {
+        request->next->link = &request->next;
+    }
+    client->requests = request;
+    request->link = &client->requests;
+}
+
+enum ps_code ps_http_request_new(struct ps_http_client *client,
+                                 const struct ps_http_options *options,
+                                 struct ps_http_request **request_out, struct ps_err *err)
+{
+    struct ps_http_request *request = calloc(1, sizeof(*request));
+
+    if (request == NULL) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "HTTP request: out of memory");
+    }
+    request->client = client;
+    request->body_size_bytes = options->body_size_bytes;
+    request->read_body = options->read_body;
+    request->on_answer = options->on_answer;
+    request->on_data = options->on_data;
+    request->on_done = options->on_done;
+    request->user = options->user;
+    ps_buf_init(&request->answer.headers, PS_HTTP_HEADERS_LIMIT_BYTES);
+    ps_buf_init(&request->answer.body, options->body_limit_bytes);
+    link_in(request);
+    request->easy = easy_take(client);
+    if (request->easy == NULL || set_transport(request, options) != CURLE_OK ||
+        set_headers(request, options) != PS_OK) {
+        ps_http_request_free(request);
+        return ps_err_set(err, PS_E_NO_MEMORY, "HTTP request: out of memory");
+    }
+    set_method(request, options);
+    set_timeouts(request->easy, options);
+    *request_out = request;
+    return PS_OK;
+}
+
+void ps_http_request_free(struct ps_http_request *request)
+{
+    if (request == NULL) {
+        return;
+    }
+    *request->link = request->next;
+    if (request->next != NULL) {
+        request->next->link = request->link;
+    }
+    if (request->easy != NULL) {
+        easy_give(request->client, request->easy);
+    }
+    curl_slist_free_all(request->headers);
+    ps_buf_clear(&request->answer.headers);
+    ps_buf_clear(&request->answer.body);
+    free(request);
+}
+
+/* The one place where a CURLcode becomes a ps_code. */
+static enum ps_code code_of_curl(const struct ps_http_request *request, CURLcode result)
+{
+    switch (result) {
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_SSL_CACERT_BADFILE:
+        return PS_E_INVALID;
+    case CURLE_OUT_OF_MEMORY:
+        return PS_E_NO_MEMORY;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+        return PS_E_DENIED;
+    case CURLE_ABORTED_BY_CALLBACK:
+    case CURLE_WRITE_ERROR:
+    case CURLE_READ_ERROR:
+        if (request->body_too_large) {
+            return PS_E_TOO_LARGE;
+        }
+        return request->stopped_by_user ? PS_E_CANCELLED : PS_E_TEMPORARY;
+    default:
+        return PS_E_TEMPORARY;
+    }
+}
+
+static void fill_error(const struct ps_http_request *request, CURLcode result, struct ps_err *err)
+{
+    const char *text =
+        request->error_text[0] != '\0' ? request->error_text : curl_easy_strerror(result);
+    long sys_errno = 0;
+
+    if (request->body_too_large) {
+        text = "the answer is larger than purser accepts";
+    }
+    (void)ps_err_set(err, code_of_curl(request, result), "%s", text);
+    (void)curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &sys_errno);
+    err->sys_errno = (int)sys_errno;
+    err->http_status = request->answer.status;
+}
+
+void ps_http_request_finish(struct ps_http_request *request, CURLcode result)
+{
+    struct ps_err err;
+    long connect_count = 0;
+
+    (void)curl_easy_getinfo(request->easy, CURLINFO_NUM_CONNECTS, &connect_count);
+    request->client->stats.connect_count += (uint64_t)connect_count;
+    if (result == CURLE_OK && !request->body_too_large) {
+        request->on_done(request->user, &request->answer, NULL);
+        return;
+    }
+    fill_error(request, result, &err);
+    request->on_done(request->user, &request->answer, &err);
+}
+
+int ps_http_answer_status(const struct ps_http_answer *answer)
+{
+    return answer->status;
+}
+
+static const char *next_header(const struct ps_http_answer *answer, const char *name,
+                               const char **value_out)
+{
+    const char *end = answer->headers.data + answer->headers.size_bytes;
+
+    if (answer->headers.data == NULL || name >= end) {
+        return NULL;
+    }
+    *value_out = name + strlen(name) + 1;
+    return name;
+}
+
+const char *ps_http_answer_header(const struct ps_http_answer *answer, const char *name)
+{
+    const char *value = NULL;
+
+    for (const char *at = next_header(answer, answer->headers.data, &value); at != NULL;
+         at = next_header(answer, value + strlen(value) + 1, &value)) {
+        if (strcasecmp(at, name) == 0) {
+            return value;
+        }
+    }
+    return NULL;
+}
+
+void ps_http_answer_each(const struct ps_http_answer *answer, const char *prefix,
+                         void (*each)(void *user, const char *name, const char *value), void *user)
+{
+    const char *value = NULL;
+
+    for (const char *at = next_header(answer, answer->headers.data, &value); at != NULL;
+         at = next_header(answer, value + strlen(value) + 1, &value)) {
+        if (ps_str_has_prefix(at, prefix)) {
+            each(user, at, value);
+        }
+    }
+}
+
+const char *ps_http_answer_body(const struct ps_http_answer *answer, size_t *size_bytes_out)
+{
+    if (size_bytes_out != NULL) {
+        *size_bytes_out = answer->body.size_bytes;
+    }
+    return ps_buf_peek(&answer->body);
+}

@@ -1,0 +1,345 @@
+#include "store/s3_store.h"
+
+#include "base/str.h"
+#include "store/s3_internal.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MIB ((uint64_t)1024 * 1024)
+#define GIB (1024 * MIB)
+
+/** S3: 10,000 parts of 5 GiB. Lower: large uploads are refused here. Higher: they fail at the store, late. */
+#define OBJECT_SIZE_MAX_BYTES (10000 * 5 * GIB)
+
+#define DEFAULT_REGION "us-east-1"
+
+static void op_cancel(struct ps_store_op *base)
+{
+    struct ps_s3_op *op = (struct ps_s3_op *)base;
+
+    if (op->in_callback) {
+        ps_s3_call_cancel(op->call);
+        op->call = NULL;
+        op->cancelled = true;
+        return;
+    }
+    ps_s3_op_free(op);
+}
+
+static void op_wake(struct ps_store_op *base)
+{
+    struct ps_s3_op *op = (struct ps_s3_op *)base;
+
+    if (op->call != NULL) {
+        ps_s3_call_wake(op->call);
+    } else if (op->wake != NULL) {
+        op->wake(op);
+    }
+}
+
+static void store_free(struct ps_store *base)
+{
+    struct ps_s3_store *store = (struct ps_s3_store *)base;
+
+    free(store->base.root_url);
+    free(store->bucket);
+    free(store->scheme);
+    free(store->host);
+    free(store->base_path);
+    free(store->ca_bundle);
+    free(store);
+}
+
+static const struct ps_store_ops table = {
+    .put = ps_s3_put,
+    .begin_multipart = ps_s3_begin_multipart,
+    .put_part = ps_s3_put_part,
+    .list_parts = ps_s3_list_parts,
+    .list_uploads = ps_s3_list_uploads,
+    .complete = ps_s3_complete,
+    .abort_multipart = ps_s3_abort,
+    .get = ps_s3_get,
+    .head = ps_s3_head,
+    .list = ps_s3_list,
+    .cancel = op_cancel,
+    .wake = op_wake,
+    .free = store_free,
+};
+
+static const struct ps_deleter_ops deleter_table = {
+    .delete_batch = ps_s3_delete_batch,
+};
+
+void *ps_s3_op_new(struct ps_store *store, size_t size_bytes, const char *key, struct ps_err *err)
+{
+    struct ps_s3_op *op;
+    size_t length = key != NULL ? strlen(key) : 1;
+
+    if (length == 0 || length > PS_S3_KEY_MAX_BYTES) {
+        (void)ps_err_set(err, PS_E_INVALID, "a key of S3 has 1 to %d bytes, this one has %zu",
+                         PS_S3_KEY_MAX_BYTES, length);
+        return NULL;
+    }
+    op = calloc(1, size_bytes);
+    if (op != NULL && key != NULL) {
+        op->key = ps_strdup(key);
+        if (op->key == NULL) {
+            free(op);
+            op = NULL;
+        }
+    }
+    if (op == NULL) {
+        (void)ps_err_set(err, PS_E_NO_MEMORY, "S3 operation: out of memory");
+        return NULL;
+    }
+    op->base.ops = &table;
+    op->store = (struct ps_s3_store *)store;
+    return op;
+}
+
+void ps_s3_op_free(struct ps_s3_op *op)
+{
+    if (op == NULL) {
+        return;
+    }
+    ps_s3_call_cancel(op->call);
+    if (op->clear != NULL) {
+        op->clear(op);
+    }
+    free(op->key);
+    free(op);
+}
+
+void ps_s3_op_enter(struct ps_s3_op *op)
+{
+    op->in_callback = true;
+}
+
+bool ps_s3_op_leave(struct ps_s3_op *op)
+{
+    op->in_callback = false;
+    if (op->cancelled) {
+        ps_s3_op_free(op);
+        return false;
+    }
+    return true;
+}
+
+struct ps_store_op *ps_s3_op_started(struct ps_s3_op *op, enum ps_code code)
+{
+    if (code != PS_OK) {
+        ps_s3_op_free(op);
+        return NULL;
+    }
+    return &op->base;
+}
+
+static bool has_only(const char *s, const char *extra)
+{
+    for (; *s != '\0'; s++) {
+        if (!isalnum((unsigned char)*s) && strchr(extra, *s) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum ps_code check_names(const struct ps_s3_options *options, const char *region,
+                                struct ps_err *err)
+{
+    size_t length = options->bucket != NULL ? strlen(options->bucket) : 0;
+
+    /* Old buckets of us-east-1 have up to 255 characters, capitals and '_'. */
+    if (length < 3 || length > 255 || !has_only(options->bucket, ".-_")) {
+        return ps_err_set(err, PS_E_INVALID,
+                          "\"%s\" is no bucket: a name has letters, digits, '-' and '.'",
+                          length != 0 ? options->bucket : "");
+    }
+    if (strlen(region) >= PS_S3_REGION_SIZE || !has_only(region, "-_")) {
+        return ps_err_set(err, PS_E_INVALID, "\"%s\" is no region", region);
+    }
+    return PS_OK;
+}
+
+/* "http[s]://host[:port][/path]" */
+static enum ps_code take_endpoint(struct ps_s3_store *store, const char *endpoint,
+                                  struct ps_err *err)
+{
+    const char *colon = strstr(endpoint, "://");
+    const char *host = colon != NULL ? colon + 3 : endpoint;
+    size_t host_length = strcspn(host, "/");
+    const char *path = host + host_length;
+    size_t path_length = strlen(path);
+
+    if (!ps_str_has_prefix(endpoint, "http://") && !ps_str_has_prefix(endpoint, "https://")) {
+        return ps_err_set(err, PS_E_INVALID,
+                          "endpoint \"%s\": write it as https://host or http://host:port",
+                          endpoint);
+    }
+    while (path_length > 0 && path[path_length - 1] == '/') {
+        path_length--;
+    }
+    store->scheme = ps_strndup(endpoint, (size_t)(colon - endpoint));
+    store->host = ps_strndup(host, host_length);
+    store->base_path = ps_strndup(path, path_length);
+    if (store->scheme == NULL || store->host == NULL || store->base_path == NULL) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "S3 store: out of memory");
+    }
+    if (host_length == 0 || !has_only(store->host, ".-_:[]") ||
+        !has_only(store->base_path, ".-_~/")) {
+        return ps_err_set(err, PS_E_INVALID,
+                          "endpoint \"%s\": no user name, query or odd characters", endpoint);
+    }
+    store->is_aws = ps_str_has_suffix(store->host, ".amazonaws.com") ||
+                    ps_str_has_suffix(store->host, ".amazonaws.com.cn");
+    return PS_OK;
+}
+
+static enum ps_code take_aws(struct ps_s3_store *store, struct ps_err *err)
+{
+    store->scheme = ps_strdup("https");
+    store->base_path = ps_strdup("");
+    store->is_aws = true;
+    if (store->scheme == NULL || store->base_path == NULL) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "S3 store: out of memory");
+    }
+    return PS_OK;
+}
+
+static bool wants_path_style(const struct ps_s3_store *store, enum ps_s3_path_style wanted)
+{
+    switch (wanted) {
+    case PS_S3_PATH_STYLE_ON:
+        return true;
+    case PS_S3_PATH_STYLE_OFF:
+        return false;
+    case PS_S3_PATH_STYLE_AUTO:
+        break;
+    }
+    /* The certificate of AWS is for one label: *.s3.REGION.amazonaws.com. */
+    return !store->is_aws || strchr(store->bucket, '.') != NULL;
+}
+
+static uint32_t bit(enum ps_checksum_algorithm algorithm)
+{
+    return 1U << (unsigned)algorithm;
+}
+
+static enum ps_code set_checksums(struct ps_s3_store *store, const struct ps_s3_options *options,
+                                  struct ps_err *err)
+{
+    struct ps_store_capabilities *can = &store->base.capabilities;
+    uint32_t known = bit(PS_CHECKSUM_CRC64_NVME) | bit(PS_CHECKSUM_CRC32C) |
+                     bit(PS_CHECKSUM_CRC32) | bit(PS_CHECKSUM_SHA256) | bit(PS_CHECKSUM_MD5) |
+                     bit(PS_CHECKSUM_NONE);
+
+    store->checksum_is_auto = !options->checksum_fixed;
+    can->checksum_set = known;
+    can->checksum_default = PS_CHECKSUM_CRC64_NVME;
+    can->checksum_place = PS_CHECKSUM_PLACE_HEADER;
+    can->object_checksum = true;
+    if (!options->checksum_fixed) {
+        return PS_OK;
+    }
+    if ((known & bit(options->checksum)) == 0) {
+        return ps_err_set(err, PS_E_INVALID, "S3 knows no checksum %s",
+                          ps_checksum_name(options->checksum));
+    }
+    can->checksum_default = options->checksum;
+    if (!ps_checksum_can_combine(options->checksum)) {
+        can->object_checksum = false;
+    }
+    if (options->checksum == PS_CHECKSUM_NONE || options->checksum == PS_CHECKSUM_MD5) {
+        can->checksum_set = bit(options->checksum) | bit(PS_CHECKSUM_NONE);
+        can->checksum_place = PS_CHECKSUM_PLACE_NONE;
+    }
+    return PS_OK;
+}
+
+static enum ps_code set_capabilities(struct ps_s3_store *store,
+                                     const struct ps_s3_options *options, struct ps_err *err)
+{
+    struct ps_store_capabilities *can = &store->base.capabilities;
+
+    can->family = "s3";
+    can->part_size_min_bytes = 5 * MIB;
+    can->part_size_max_bytes = 5 * GIB;
+    can->single_put_max_bytes = 5 * GIB;
+    can->object_size_max_bytes = OBJECT_SIZE_MAX_BYTES;
+    can->part_count_max = 10000;
+    can->equal_parts_only = options->equal_parts_only;
+    can->delete_batch_max = 1000;
+    can->conditional_write = true;
+    can->versioning = true;
+    can->lifecycle = true;
+    can->tags = true;
+    return set_checksums(store, options, err);
+}
+
+static enum ps_code fill(struct ps_s3_store *store, const struct ps_s3_options *options,
+                         const char *region, struct ps_err *err)
+{
+    bool has_endpoint = options->endpoint != NULL && options->endpoint[0] != '\0';
+    enum ps_code code;
+
+    store->base.ops = &table;
+    store->base.deleter_ops = &deleter_table;
+    store->loop = options->loop;
+    store->http = options->http;
+    store->creds = options->creds;
+    store->retry = options->retry;
+    store->clock = options->clock;
+    store->log = options->log;
+    store->sign_payload = options->sign_payload;
+    store->connect_timeout_ms = options->connect_timeout_ms;
+    store->stall_timeout_ms = options->stall_timeout_ms;
+    ps_str_copy(store->region, sizeof(store->region), region);
+    store->bucket = ps_strdup(options->bucket);
+    store->base.root_url = ps_str_format("s3://%s", options->bucket);
+    store->ca_bundle = ps_strdup(options->ca_bundle);
+    if (store->bucket == NULL || store->base.root_url == NULL ||
+        (options->ca_bundle != NULL && store->ca_bundle == NULL)) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "S3 store: out of memory");
+    }
+    code = has_endpoint ? take_endpoint(store, options->endpoint, err) : take_aws(store, err);
+    if (code == PS_OK) {
+        store->path_style = wants_path_style(store, options->path_style);
+        code = set_capabilities(store, options, err);
+    }
+    return code;
+}
+
+static const char *choose_region(const struct ps_s3_options *options)
+{
+    const char *region = options->region;
+
+    if ((region == NULL || region[0] == '\0') && options->creds != NULL) {
+        region = ps_creds_region(options->creds);
+    }
+    return region != NULL && region[0] != '\0' ? region : DEFAULT_REGION;
+}
+
+enum ps_code ps_s3_store_new(struct ps_store **store_out, const struct ps_s3_options *options,
+                             struct ps_err *err)
+{
+    const char *region = choose_region(options);
+    struct ps_s3_store *store;
+    enum ps_code code = check_names(options, region, err);
+
+    if (code != PS_OK) {
+        return code;
+    }
+    store = calloc(1, sizeof(*store));
+    if (store == NULL) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "S3 store: out of memory");
+    }
+    code = fill(store, options, region, err);
+    if (code != PS_OK) {
+        store_free(&store->base);
+        return code;
+    }
+    *store_out = &store->base;
+    return PS_OK;
+}

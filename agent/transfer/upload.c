@@ -1,0 +1,571 @@
+#include "transfer/upload.h"
+
+#include "base/str.h"
+#include "transfer/upload_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *state_name(enum ps_upload_state state)
+{
+    switch (state) {
+    case PS_UPLOAD_STATE_STARTING:
+        return "starting";
+    case PS_UPLOAD_STATE_SINGLE:
+        return "sending";
+    case PS_UPLOAD_STATE_CLAIMING:
+        return "reading the checkpoint";
+    case PS_UPLOAD_STATE_LISTING:
+        return "listing parts";
+    case PS_UPLOAD_STATE_FINDING:
+        return "looking for an interrupted upload";
+    case PS_UPLOAD_STATE_VERIFYING:
+        return "verifying an interrupted upload";
+    case PS_UPLOAD_STATE_BEGINNING:
+        return "beginning";
+    case PS_UPLOAD_STATE_SENDING:
+        return "sending parts";
+    case PS_UPLOAD_STATE_COMPLETING:
+        return "completing";
+    case PS_UPLOAD_STATE_CONFIRMING:
+        return "confirming";
+    case PS_UPLOAD_STATE_ENDING:
+        return "ending";
+    case PS_UPLOAD_STATE_DONE:
+        return "done";
+    }
+    return "unknown";
+}
+
+void ps_upload_set_state(struct ps_upload *upload, enum ps_upload_state state)
+{
+    ps_log(upload->log, PS_LOG_DEBUG, "upload", "%s: %s -> %s", upload->url,
+           state_name(upload->state), state_name(state));
+    upload->state = state;
+}
+
+bool ps_upload_is_ending(const struct ps_upload *upload)
+{
+    return upload->state == PS_UPLOAD_STATE_ENDING || upload->state == PS_UPLOAD_STATE_DONE;
+}
+
+void ps_upload_event(struct ps_upload *upload, enum ps_transfer_event_kind kind, const char *text)
+{
+    const struct ps_transfer_event event = {
+        .kind = kind,
+        .text = text,
+        .part_count = upload->resumed_count,
+        .size_bytes = upload->resumed_bytes,
+    };
+
+    if (upload->on_event != NULL) {
+        upload->on_event(upload->user, &event);
+    }
+}
+
+static void upload_free(struct ps_upload *upload)
+{
+    if (upload == NULL) {
+        return;
+    }
+    ps_upload_slots_clear(upload);
+    ps_upload_parts_clear(upload);
+    ps_file_reader_close(upload->file);
+    ps_stream_reader_close(upload->stream);
+    ps_upload_record_clear(&upload->record);
+    ps_upload_decision_clear(&upload->decision);
+    for (size_t i = 0; i < upload->candidate_count; i++) {
+        free(upload->candidates[i].upload_id);
+    }
+    for (size_t i = 0; i < upload->pair_text_count; i++) {
+        free(upload->pair_text[i]);
+    }
+    free(upload->noted_before);
+    free(upload->notes);
+    free(upload->key);
+    free(upload->url);
+    free(upload->store_name);
+    free(upload->bucket);
+    free(upload->source_path);
+    free(upload->policy_digest);
+    free(upload->etag);
+    free(upload);
+}
+
+static uint64_t object_size(const struct ps_upload *upload)
+{
+    return upload->file != NULL ? upload->plan.object_size_bytes : upload->stream_next_offset_bytes;
+}
+
+static void run_nothing(struct ps_job *job)
+{
+    struct ps_upload *upload = job->user;
+
+    ps_file_reader_close(upload->file); /* closing may wait for a network file system */
+    upload->file = NULL;
+}
+
+static void on_ended(struct ps_job *job)
+{
+    struct ps_upload *upload = job->user;
+    const struct ps_upload_result result = {
+        .etag = upload->etag != NULL ? upload->etag : "",
+        .checksum = upload->whole,
+        .size_bytes = upload->done_bytes,
+        .part_count = upload->record.number != 0 ? upload->part_count : 0,
+        .resumed_count = upload->resumed_count,
+        .resumed_bytes = upload->resumed_bytes,
+        .sent_bytes = upload->sent_bytes,
+        .adopted = upload->adopted,
+        .skipped = upload->decision.skip,
+    };
+
+    upload->on_done(upload->user, &result, upload->err.code != PS_OK ? &upload->err : NULL);
+    upload_free(upload);
+}
+
+static void finish(struct ps_upload *upload)
+{
+    ps_upload_set_state(upload, PS_UPLOAD_STATE_DONE);
+    /* Through a worker, so that no callback is left on the stack that still looks at the upload. */
+    ps_job_start(&upload->control_job, upload->loop, upload, run_nothing, on_ended);
+}
+
+void ps_upload_try_end(struct ps_upload *upload)
+{
+    if (upload->state != PS_UPLOAD_STATE_ENDING || upload->control_running) {
+        return;
+    }
+    for (uint32_t i = 0; i < upload->slot_count; i++) {
+        if (upload->slots[i].reading || upload->slots[i].warming) {
+            return;
+        }
+    }
+    ps_upload_note_flush(upload);
+    if (!upload->noting) {
+        finish(upload);
+    }
+}
+
+void ps_upload_fail(struct ps_upload *upload, const struct ps_err *err)
+{
+    if (ps_upload_is_ending(upload)) {
+        return;
+    }
+    upload->err = *err;
+    ps_upload_set_state(upload, PS_UPLOAD_STATE_ENDING);
+    ps_store_cancel(upload->op);
+    upload->op = NULL;
+    for (uint32_t i = 0; i < upload->slot_count; i++) {
+        ps_store_cancel(upload->slots[i].op);
+        upload->slots[i].op = NULL;
+    }
+    if (upload->stream != NULL) {
+        ps_stream_reader_stop(upload->stream);
+    }
+    ps_upload_try_end(upload);
+}
+
+void ps_upload_succeed(struct ps_upload *upload)
+{
+    ps_upload_set_state(upload, PS_UPLOAD_STATE_ENDING);
+    ps_upload_try_end(upload);
+}
+
+static void on_control_done(struct ps_job *job)
+{
+    struct ps_upload *upload = job->user;
+
+    upload->control_running = false;
+    if (ps_upload_is_ending(upload)) {
+        ps_upload_try_end(upload);
+    } else if (job->code != PS_OK) {
+        ps_upload_fail(upload, &job->err);
+    } else {
+        upload->after_control(upload);
+    }
+}
+
+void ps_upload_control(struct ps_upload *upload, void (*run)(struct ps_job *job),
+                       void (*after)(struct ps_upload *upload))
+{
+    upload->after_control = after;
+    upload->control_running = true;
+    ps_job_start(&upload->control_job, upload->loop, upload, run, on_control_done);
+}
+
+void ps_upload_object_facts(const struct ps_upload *upload, struct ps_object_facts *facts)
+{
+    const char *slash = strrchr(upload->key, '/');
+
+    memset(facts, 0, sizeof(*facts));
+    facts->url = upload->url;
+    facts->store = upload->store_name;
+    facts->bucket = upload->bucket;
+    facts->key = upload->key;
+    facts->name = slash != NULL ? slash + 1 : upload->key;
+    facts->path = upload->source_path;
+    facts->has_size = upload->file != NULL;
+    if (upload->file != NULL) {
+        const struct ps_file_identity *identity = ps_file_reader_identity(upload->file);
+
+        facts->size_bytes = identity->size_bytes;
+        facts->mtime_unix_s = identity->mtime_ns / 1000000000;
+    }
+    facts->sent_bytes = upload->stream_next_offset_bytes;
+}
+
+static void report_decision(struct ps_upload *upload, const char *field, const char *value,
+                            const struct ps_origin *origin)
+{
+    const struct ps_transfer_event event = {
+        .kind = PS_TRANSFER_DECIDED,
+        .text = origin->reason,
+        .field = field,
+        .value = value,
+        .origin = origin,
+    };
+
+    ps_log(upload->log, PS_LOG_DEBUG, "policy", "%s = %s: %s (%s%s%s)", field, value,
+           origin->reason, origin->policy, origin->where[0] != '\0' ? ", " : "", origin->where);
+    if (upload->on_event != NULL) {
+        upload->on_event(upload->user, &event);
+    }
+}
+
+static void report_upload_decision(struct ps_upload *upload)
+{
+    const struct ps_upload_decision *decision = &upload->decision;
+    char text[24];
+
+    if ((decision->set & PS_UPLOAD_FIELD_THRESHOLD) != 0) {
+        (void)snprintf(text, sizeof(text), "%" PRIu64, decision->threshold_bytes);
+        report_decision(upload, "threshold", text, &decision->origins[0]);
+    }
+    if ((decision->set & PS_UPLOAD_FIELD_CONCURRENCY) != 0) {
+        (void)snprintf(text, sizeof(text), "%" PRIu32, decision->concurrency);
+        report_decision(upload, "concurrency", text, &decision->origins[1]);
+    }
+    if ((decision->set & PS_UPLOAD_FIELD_CHECKSUM) != 0) {
+        report_decision(upload, "checksum", decision->checksum, &decision->origins[2]);
+    }
+    if ((decision->set & PS_UPLOAD_FIELD_STORAGE_CLASS) != 0) {
+        report_decision(upload, "storage_class", decision->storage_class, &decision->origins[3]);
+    }
+    if ((decision->set & PS_UPLOAD_FIELD_SKIP) != 0) {
+        report_decision(upload, "skip", decision->skip ? "true" : "false", &decision->origins[6]);
+    }
+}
+
+static uint64_t decide_part_size(struct ps_upload *upload)
+{
+    struct ps_object_facts facts;
+    struct ps_part_size_decision decision;
+    char text[24];
+
+    if (upload->wishes.part_size_bytes != 0) {
+        return upload->wishes.part_size_bytes;
+    }
+    ps_upload_object_facts(upload, &facts);
+    upload->decider->part_size(upload->decider->user, &facts,
+                               ps_clock_unix_ms(upload->clock) / 1000, &decision);
+    if (upload->file != NULL) {
+        (void)snprintf(text, sizeof(text), "%" PRIu64, decision.bytes);
+        report_decision(upload, "part_size", text, &decision.origin);
+    }
+    return decision.bytes;
+}
+
+uint64_t ps_upload_stream_part_size(struct ps_upload *upload)
+{
+    const struct ps_store_capabilities *can = &upload->store->capabilities;
+    uint64_t size_bytes = upload->record.part_size_bytes;
+
+    /* Asked for every part, except where the store wants all parts alike. */
+    if (size_bytes == 0 || !can->equal_parts_only) {
+        size_bytes = decide_part_size(upload);
+    }
+    if (size_bytes < can->part_size_min_bytes) {
+        size_bytes = can->part_size_min_bytes;
+    }
+    return size_bytes < can->part_size_max_bytes ? size_bytes : can->part_size_max_bytes;
+}
+
+static enum ps_code choose_algorithm(struct ps_upload *upload, struct ps_err *err)
+{
+    const struct ps_store_capabilities *can = &upload->store->capabilities;
+    enum ps_checksum_algorithm algorithm = can->checksum_default;
+    bool fixed = upload->wishes.checksum != PS_CHECKSUM_NONE;
+
+    if (fixed) {
+        algorithm = upload->wishes.checksum;
+    } else if (strcmp(upload->decision.checksum, "auto") != 0 &&
+               !ps_checksum_parse_name(upload->decision.checksum, &algorithm)) {
+        algorithm = can->checksum_default;
+    }
+    if ((can->checksum_set & (1U << algorithm)) == 0) {
+        if (fixed) {
+            return ps_err_set(err, PS_E_UNSUPPORTED, "%s: this store does not take %s checksums",
+                              upload->url, ps_checksum_name(algorithm));
+        }
+        algorithm = can->checksum_default;
+    }
+    upload->algorithm = algorithm;
+    return PS_OK;
+}
+
+static const char *keep_text(struct ps_upload *upload, const char *text)
+{
+    char *copy = ps_strdup(text != NULL ? text : "");
+
+    if (copy == NULL || upload->pair_text_count ==
+                            sizeof(upload->pair_text) / sizeof(upload->pair_text[0])) {
+        free(copy);
+        return "";
+    }
+    upload->pair_text[upload->pair_text_count++] = copy;
+    return copy;
+}
+
+/* The user's entries first, then the policy's of other names. */
+static size_t merge_pairs(struct ps_store_pair *into, size_t count, const struct ps_pairs *more)
+{
+    for (size_t i = 0; i < more->count && count < PS_PAIRS_MAX; i++) {
+        bool known = false;
+
+        for (size_t j = 0; j < count; j++) {
+            known = known || strcmp(into[j].name, more->items[i].name) == 0;
+        }
+        if (!known) {
+            into[count++] = (struct ps_store_pair){ more->items[i].name, more->items[i].value };
+        }
+    }
+    return count;
+}
+
+static void fill_write_options(struct ps_upload *upload)
+{
+    struct ps_write_options *options = &upload->write_options;
+    struct ps_store_pair *tags = upload->pairs + PS_PAIRS_MAX;
+
+    options->checksum = upload->algorithm;
+    options->storage_class = upload->wishes.storage_class != NULL
+                                 ? upload->wishes.storage_class
+                                 : upload->decision.storage_class;
+    options->content_type = upload->wishes.content_type;
+    options->create_only = upload->wishes.create_only;
+    options->metadata = upload->pairs;
+    options->metadata_count =
+        merge_pairs(upload->pairs, upload->wishes.metadata_count, &upload->decision.metadata);
+    options->tags = tags;
+    options->tag_count = merge_pairs(tags, upload->wishes.tag_count, &upload->decision.tags);
+}
+
+static uint64_t threshold_of(const struct ps_upload *upload)
+{
+    uint64_t threshold_bytes = upload->wishes.threshold_bytes != 0
+                                   ? upload->wishes.threshold_bytes
+                                   : upload->decision.threshold_bytes;
+    uint64_t most_bytes = upload->store->capabilities.single_put_max_bytes;
+
+    return threshold_bytes < most_bytes ? threshold_bytes : most_bytes;
+}
+
+static enum ps_code plan_file(struct ps_upload *upload, bool *single_out, struct ps_err *err)
+{
+    const struct ps_store_capabilities *can = &upload->store->capabilities;
+    struct ps_part_limits limits = { can->part_size_min_bytes, can->part_size_max_bytes,
+                                     can->part_count_max };
+    uint64_t size_bytes = ps_file_reader_identity(upload->file)->size_bytes;
+    uint64_t part_size_bytes;
+
+    *single_out = size_bytes < threshold_of(upload) || size_bytes == 0;
+    if (*single_out) {
+        limits = (struct ps_part_limits){ 1, UINT64_MAX, 1 };
+        part_size_bytes = size_bytes != 0 ? size_bytes : 1;
+    } else {
+        part_size_bytes = decide_part_size(upload);
+    }
+    return ps_part_plan_init(&upload->plan, size_bytes, part_size_bytes, &limits, err);
+}
+
+static uint32_t concurrency_of(const struct ps_upload *upload)
+{
+    uint32_t concurrency = upload->wishes.concurrency != 0 ? upload->wishes.concurrency
+                                                           : upload->decision.concurrency;
+
+    if (concurrency < 1) {
+        return 1;
+    }
+    return concurrency < 64 ? concurrency : 64;
+}
+
+static void start_stream(struct ps_upload *upload)
+{
+    struct ps_err err;
+
+    if (ps_upload_slots_init(upload, concurrency_of(upload), &err) != PS_OK) {
+        ps_upload_fail(upload, &err);
+        return;
+    }
+    ps_upload_parts_step(upload); /* the first part tells whether there will be a second */
+}
+
+static void start_file(struct ps_upload *upload)
+{
+    struct ps_err err;
+    bool single = false;
+
+    if (plan_file(upload, &single, &err) != PS_OK ||
+        ps_upload_slots_init(upload, single ? 1 : concurrency_of(upload), &err) != PS_OK ||
+        ps_upload_parts_init(upload, &err) != PS_OK) {
+        ps_upload_fail(upload, &err);
+        return;
+    }
+    if (single) {
+        ps_upload_set_state(upload, PS_UPLOAD_STATE_SINGLE);
+        ps_upload_parts_step(upload);
+    } else {
+        ps_upload_claim(upload);
+    }
+}
+
+static void after_open(struct ps_upload *upload)
+{
+    struct ps_object_facts facts;
+    struct ps_err err;
+
+    ps_upload_object_facts(upload, &facts);
+    upload->decider->upload(upload->decider->user, &facts, ps_clock_unix_ms(upload->clock) / 1000,
+                            &upload->decision);
+    report_upload_decision(upload);
+    if (upload->decision.skip) {
+        ps_upload_succeed(upload);
+        return;
+    }
+    if (choose_algorithm(upload, &err) != PS_OK) {
+        ps_upload_fail(upload, &err);
+        return;
+    }
+    fill_write_options(upload);
+    if (upload->file != NULL) {
+        start_file(upload);
+    } else {
+        start_stream(upload);
+    }
+}
+
+static void run_open(struct ps_job *job)
+{
+    struct ps_upload *upload = job->user;
+
+    if (upload->source_path != NULL) {
+        job->code = ps_file_reader_open(&upload->file, upload->source_path, &job->err);
+    }
+}
+
+static void copy_pairs(struct ps_upload *upload, struct ps_store_pair *into,
+                       const struct ps_store_pair *from, size_t *count)
+{
+    if (*count > PS_PAIRS_MAX) {
+        *count = PS_PAIRS_MAX;
+    }
+    for (size_t i = 0; i < *count; i++) {
+        into[i].name = keep_text(upload, from[i].name);
+        into[i].value = keep_text(upload, from[i].value);
+    }
+}
+
+static void copy_wishes(struct ps_upload *upload, const struct ps_upload_wishes *wishes)
+{
+    upload->wishes = *wishes;
+    copy_pairs(upload, upload->pairs, wishes->metadata, &upload->wishes.metadata_count);
+    copy_pairs(upload, upload->pairs + PS_PAIRS_MAX, wishes->tags, &upload->wishes.tag_count);
+    upload->wishes.metadata = upload->pairs;
+    upload->wishes.tags = upload->pairs + PS_PAIRS_MAX;
+    if (wishes->storage_class != NULL) {
+        upload->wishes.storage_class = keep_text(upload, wishes->storage_class);
+    }
+    if (wishes->content_type != NULL) {
+        upload->wishes.content_type = keep_text(upload, wishes->content_type);
+    }
+}
+
+static bool copy_text(struct ps_upload *upload, const struct ps_upload_options *options)
+{
+    upload->key = ps_strdup(options->key);
+    upload->url = ps_strdup(options->url);
+    upload->store_name = ps_strdup(options->store_name);
+    upload->bucket = ps_strdup(options->bucket);
+    upload->source_path = ps_strdup(options->source_path);
+    upload->policy_digest = ps_strdup(options->policy_digest);
+    return upload->key != NULL && upload->url != NULL && upload->store_name != NULL &&
+           upload->bucket != NULL && upload->policy_digest != NULL &&
+           (upload->source_path != NULL || options->source_path == NULL);
+}
+
+enum ps_code ps_upload_start(struct ps_upload **upload_out,
+                             const struct ps_upload_options *options, struct ps_err *err)
+{
+    struct ps_upload *upload = calloc(1, sizeof(*upload));
+    enum ps_code code = PS_OK;
+
+    if (upload == NULL || !copy_text(upload, options)) {
+        upload_free(upload);
+        return ps_err_set(err, PS_E_NO_MEMORY, "%s: out of memory", options->url);
+    }
+    upload->loop = options->loop;
+    upload->store = options->store;
+    upload->decider = options->decider;
+    upload->clock = options->clock;
+    upload->log = options->log;
+    upload->open_state = options->open_state;
+    upload->open_state_user = options->open_state_user;
+    upload->memory_limit_bytes = options->memory_limit_bytes;
+    upload->on_event = options->on_event;
+    upload->on_done = options->on_done;
+    upload->user = options->user;
+    copy_wishes(upload, &options->wishes);
+    ps_upload_decision_init(&upload->decision);
+    if (upload->source_path == NULL) {
+        code = ps_stream_reader_open(&upload->stream, options->stream_fd, err);
+    }
+    if (code != PS_OK) {
+        upload_free(upload);
+        return code;
+    }
+    ps_upload_control(upload, run_open, after_open);
+    *upload_out = upload;
+    return PS_OK;
+}
+
+void ps_upload_stop(struct ps_upload *upload)
+{
+    struct ps_err err;
+
+    (void)ps_err_set(&err, PS_E_CANCELLED, "%s: interrupted", upload->url);
+    ps_upload_fail(upload, &err);
+}
+
+void ps_upload_progress(const struct ps_upload *upload, struct ps_progress *progress_out)
+{
+    uint64_t moving_bytes = 0;
+
+    for (uint32_t i = 0; i < upload->slot_count; i++) {
+        moving_bytes += upload->slots[i].sent_bytes;
+    }
+    *progress_out = (struct ps_progress){
+        .state = state_name(upload->state),
+        .has_total = upload->file != NULL || upload->stream_ended,
+        .total_bytes = object_size(upload),
+        .done_bytes = upload->done_bytes,
+        .moved_bytes = upload->sent_bytes + moving_bytes,
+        .resumed_bytes = upload->resumed_bytes,
+        .resumed_count = upload->resumed_count,
+        .part_count = upload->file != NULL || upload->stream_ended ? upload->part_count : 0,
+        .done_count = upload->done_count,
+        .active_count = upload->busy_count,
+    };
+}

@@ -1,0 +1,671 @@
+#include "transfer/upload.h"
+
+#include "base/encode.h"
+#include "base/str.h"
+#include "transfer/upload_internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/**
+ * How much older than its record an upload without a known upload_id may look: clocks of stores differ from ours.
+ */
+#define CLOCK_TOLERANCE_MS ((int64_t)15 * 60 * 1000)
+
+static void list_parts(struct ps_upload *upload);
+
+static bool equal_name(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+/* --- what the store says of one part --- */
+
+/* Without a checksum of its own, a part's ETag is its MD5 on most S3 stores (not with SSE-KMS or SSE-C: then it does
+ * not match and the part is sent again). */
+static struct ps_checksum checksum_of_etag(const char *etag)
+{
+    struct ps_checksum sum = { .algorithm = PS_CHECKSUM_NONE };
+    size_t length = strlen(etag);
+
+    if (length != 34 || etag[0] != '"' || etag[33] != '"') {
+        return sum;
+    }
+    for (size_t i = 0; i < 16; i++) {
+        char pair[3] = { etag[1 + 2 * i], etag[2 + 2 * i], '\0' };
+        char *end = NULL;
+        unsigned long value = strtoul(pair, &end, 16);
+
+        if (end != pair + 2) {
+            return (struct ps_checksum){ .algorithm = PS_CHECKSUM_NONE };
+        }
+        sum.bytes[i] = (uint8_t)value;
+    }
+    sum.algorithm = PS_CHECKSUM_MD5;
+    return sum;
+}
+
+/* Take over what ListParts says of a part; false when it cannot belong to this plan. */
+static bool take_stored_part(struct ps_upload *upload, const struct ps_part_info *info)
+{
+    struct part *part;
+
+    if (info->part_number == 0 ||
+        info->part_number > upload->store->capabilities.part_count_max ||
+        (upload->file != NULL && info->part_number > upload->part_count)) {
+        return false;
+    }
+    part = ps_upload_part_at(upload, info->part_number - 1);
+    if (part == NULL) {
+        return false;
+    }
+    if (part->state != PART_TODO && upload->file != NULL) {
+        return true;
+    }
+    if (upload->stream != NULL && part->state == PART_TODO) {
+        part->size_bytes = info->size_bytes;
+    }
+    if (part->size_bytes != info->size_bytes) {
+        return false;
+    }
+    free(part->etag);
+    part->etag = ps_strdup(info->etag);
+    part->checksum = info->checksum.algorithm != PS_CHECKSUM_NONE ? info->checksum
+                                                                  : checksum_of_etag(info->etag);
+    part->check = part->etag != NULL && part->checksum.algorithm != PS_CHECKSUM_NONE ? CHECK_STORED
+                                                                                     : CHECK_NONE;
+    return true;
+}
+
+/* What the checkpoint says counts where the store has the same part: its checksum was computed from the source. */
+static void join_noted_parts(struct ps_upload *upload)
+{
+    for (size_t i = 0; i < upload->noted_before_count; i++) {
+        const struct ps_part_record *noted = &upload->noted_before[i];
+        struct part *part;
+
+        if (noted->part_number == 0 || noted->part_number > upload->part_laid) {
+            continue;
+        }
+        part = &upload->parts[noted->part_number - 1];
+        if (part->etag == NULL || !equal_name(part->etag, noted->etag) ||
+            part->size_bytes != noted->size_bytes) {
+            continue; /* the store lost it, or another one took its place: compare with what is there now */
+        }
+        part->check = CHECK_NOTED;
+        part->checksum.algorithm = upload->algorithm;
+        memcpy(part->checksum.bytes, noted->checksum, sizeof(part->checksum.bytes));
+    }
+}
+
+static void forget_uploads_end(struct ps_upload *upload)
+{
+    for (size_t i = 0; i < upload->candidate_count; i++) {
+        free(upload->candidates[i].upload_id);
+    }
+    upload->candidate_count = 0;
+    upload->candidate_index = 0;
+}
+
+static void start_sending(struct ps_upload *upload)
+{
+    forget_uploads_end(upload);
+    upload->next_part = 0;
+    ps_upload_set_state(upload, PS_UPLOAD_STATE_SENDING);
+    ps_upload_parts_step(upload);
+}
+
+/* --- claim: is there a checkpoint of ours? --- */
+
+static void run_claim(struct ps_job *job)
+{
+    struct ps_upload *upload = job->user;
+
+    job->code = ps_owner_self(&upload->record.owner, &job->err);
+    if (job->code != PS_OK) {
+        return;
+    }
+    const struct ps_owner owner = upload->record.owner;
+
+    job->code = ps_checkpoint_claim(upload->state_db, upload->url, &owner, &upload->claim_found,
+                                    &upload->record, &job->err);
+    if (job->code == PS_OK && upload->claim_found) {
+        job->code = ps_checkpoint_parts(upload->state_db, upload->record.number,
+                                        &upload->noted_before, &upload->noted_before_count,
+                                        &job->err);
+    }
+    upload->record.owner = owner;
+}
+
+static struct ps_source_identity identity_of_source(const struct ps_upload *upload)
+{
+    struct ps_source_identity identity = { .kind = PS_SOURCE_STREAM };
+
+    if (upload->file != NULL) {
+        const struct ps_file_identity *file = ps_file_reader_identity(upload->file);
+
+        identity.kind = PS_SOURCE_FILE;
+        identity.device = file->device;
+        identity.inode = file->inode;
+        identity.size_bytes = file->size_bytes;
+        identity.mtime_ns = file->mtime_ns;
+    }
+    return identity;
+}
+
+static const char *what_changed(const struct ps_source_identity *then,
+                                const struct ps_source_identity *now)
+{
+    if (then->kind != now->kind) {
+        return "was another kind of source";
+    }
+    if (then->size_bytes != now->size_bytes) {
+        return "had another size";
+    }
+    if (then->device != now->device || then->inode != now->inode) {
+        return "was another file";
+    }
+    return then->mtime_ns != now->mtime_ns ? "was written to since" : NULL;
+}
+
+static void after_abandoned(struct ps_upload *upload)
+{
+    ps_upload_event(upload, PS_TRANSFER_AFRESH, "the interrupted upload was thrown away");
+    ps_upload_begin(upload);
+}
+
+static void run_end_record(struct ps_job *job)
+{
+    struct ps_upload *upload = job->user;
+
+    job->code = ps_checkpoint_end(upload->state_db, upload->record.number, upload->url, &job->err);
+}
+
+static void on_abandoned(void *user, const struct ps_err *err)
+{
+    struct ps_upload *upload = user;
+
+    upload->op = NULL;
+    if (err != NULL && err->code != PS_E_NO_UPLOAD) {
+        ps_upload_fail(upload, err);
+        return;
+    }
+    ps_upload_control(upload, run_end_record, after_abandoned);
+}
+
+/* --restart: the parts at the store go away before new ones are sent. */
+static void abandon(struct ps_upload *upload)
+{
+    struct ps_err err;
+
+    ps_upload_set_state(upload, PS_UPLOAD_STATE_LISTING);
+    if (upload->record.upload_id == NULL) {
+        ps_upload_control(upload, run_end_record, after_abandoned);
+        return;
+    }
+    upload->op = ps_store_abort(upload->store, upload->key, upload->record.upload_id, on_abandoned,
+                                upload, &err);
+    if (upload->op == NULL) {
+        ps_upload_fail(upload, &err);
+    }
+}
+
+/* The plan of the interrupted run stays, whatever the policy says today: parts of two plans do not fit together. */
+static enum ps_code take_recorded_plan(struct ps_upload *upload, struct ps_err *err)
+{
+    const struct ps_store_capabilities *can = &upload->store->capabilities;
+    const struct ps_part_limits limits = { 1, UINT64_MAX, can->part_count_max };
+    enum ps_code code;
+
+    upload->algorithm = (enum ps_checksum_algorithm)upload->record.checksum_algorithm;
+    upload->write_options.checksum = upload->algorithm;
+    if (upload->file == NULL || upload->record.part_size_bytes == upload->plan.part_size_bytes) {
+        return PS_OK;
+    }
+    code = ps_part_plan_init(&upload->plan, upload->plan.object_size_bytes,
+                             upload->record.part_size_bytes, &limits, err);
+    if (code != PS_OK) {
+        return code;
+    }
+    ps_upload_parts_clear(upload);
+    return ps_upload_parts_init(upload, err);
+}
+
+static void check_claimed(struct ps_upload *upload)
+{
+    const struct ps_source_identity now = identity_of_source(upload);
+    const char *change = what_changed(&upload->record.source, &now);
+    struct ps_err err;
+
+    if (upload->wishes.restart) {
+        abandon(upload);
+    } else if (change != NULL) {
+        (void)ps_err_set(&err, PS_E_CHANGED,
+                         "%s: the source of the interrupted upload %s; --restart sends the new one",
+                         upload->url, change);
+        ps_upload_fail(upload, &err);
+    } else if (take_recorded_plan(upload, &err) != PS_OK) {
+        ps_upload_fail(upload, &err);
+    } else if (upload->record.upload_id == NULL) {
+        ps_upload_find(upload);
+    } else {
+        ps_upload_set_state(upload, PS_UPLOAD_STATE_LISTING);
+        list_parts(upload);
+    }
+}
+
+static void after_claim(struct ps_upload *upload)
+{
+    if (upload->claim_found) {
+        check_claimed(upload);
+    } else if (upload->wishes.restart) {
+        ps_upload_begin(upload);
+    } else {
+        ps_upload_find(upload);
+    }
+}
+
+void ps_upload_claim(struct ps_upload *upload)
+{
+    struct ps_err err;
+
+    ps_upload_set_state(upload, PS_UPLOAD_STATE_CLAIMING);
+    upload->state_db = upload->open_state(upload->open_state_user, &err);
+    if (upload->state_db == NULL) {
+        ps_upload_fail(upload, &err);
+        return;
+    }
+    ps_upload_control(upload, run_claim, after_claim);
+}
+
+/* --- a recorded upload: reconcile with ListParts --- */
+
+static void reconciled(struct ps_upload *upload)
+{
+    join_noted_parts(upload);
+    ps_log(upload->log, PS_LOG_INFO, "upload", "%s: resumes upload %s", upload->url,
+           upload->record.upload_id);
+    start_sending(upload);
+}
+
+static void on_listed_parts(void *user, const struct ps_part_info *parts, size_t count, bool more,
+                            const struct ps_err *err)
+{
+    struct ps_upload *upload = user;
+
+    if (err != NULL) {
+        upload->op = NULL;
+        if (err->code != PS_E_NO_UPLOAD) {
+            ps_upload_fail(upload, err);
+        } else if (upload->record.phase == PS_UPLOAD_COMPLETING) {
+            ps_upload_confirm(upload); /* gone because it was completed? */
+        } else {
+            ps_upload_begin_afresh(upload, err);
+        }
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        (void)take_stored_part(upload, &parts[i]); /* one that does not fit is sent again */
+    }
+    if (!more) {
+        upload->op = NULL;
+        reconciled(upload);
+    }
+}
+
+static void list_parts(struct ps_upload *upload)
+{
+    struct ps_err err;
+
+    upload->op = ps_store_list_parts(upload->store, upload->key, upload->record.upload_id,
+                                     on_listed_parts, upload, &err);
+    if (upload->op == NULL) {
+        ps_upload_fail(upload, &err);
+    }
+}
+
+/* --- no usable record: look for the upload at the store --- */
+
+static void try_candidate(struct ps_upload *upload);
+
+static void run_adopt(struct ps_job *job)
+{
+    struct ps_upload *upload = job->user;
+
+    job->code = ps_checkpoint_begin(upload->state_db, &upload->record, &job->err);
+    if (job->code == PS_OK) {
+        job->code = ps_checkpoint_update(upload->state_db, &upload->record, &job->err);
+    }
+}
+
+static bool fill_record(struct ps_upload *upload, enum ps_upload_phase phase, const char *upload_id)
+{
+    struct ps_upload_record *record = &upload->record;
+    const struct ps_owner owner = record->owner;
+
+    ps_upload_record_clear(record);
+    memset(record, 0, sizeof(*record));
+    record->owner = owner;
+    record->url = ps_strdup(upload->url);
+    record->upload_id = ps_strdup(upload_id);
+    record->source_path = ps_strdup(upload->source_path);
+    record->policy_digest = ps_strdup(upload->policy_digest);
+    record->phase = phase;
+    record->source = identity_of_source(upload);
+    record->checksum_algorithm = (uint8_t)upload->algorithm;
+    record->created_unix_ms = ps_clock_unix_ms(upload->clock);
+    record->updated_unix_ms = record->created_unix_ms;
+    if (upload->file != NULL) {
+        record->part_size_bytes = upload->plan.part_size_bytes;
+        record->part_count = upload->plan.part_count;
+    } else {
+        record->part_size_bytes = upload->parts[0].size_bytes;
+    }
+    return record->url != NULL && record->policy_digest != NULL &&
+           (record->upload_id != NULL || upload_id == NULL);
+}
+
+static void fail_memory(struct ps_upload *upload)
+{
+    struct ps_err err;
+
+    (void)ps_err_set(&err, PS_E_NO_MEMORY, "%s: out of memory", upload->url);
+    ps_upload_fail(upload, &err);
+}
+
+static void after_adopt(struct ps_upload *upload)
+{
+    /* The verified parts become durable notes now that there is a record to hang them on. */
+    for (uint32_t i = 0; i < upload->part_count; i++) {
+        if (upload->parts[i].state == PART_DONE) {
+            upload->parts[i].state = PART_TODO;
+            upload->parts[i].check = CHECK_STORED;
+        }
+    }
+    upload->done_count = 0;
+    upload->done_bytes = 0;
+    upload->resumed_count = 0;
+    upload->resumed_bytes = 0;
+    ps_log(upload->log, PS_LOG_INFO, "upload",
+           "%s: the checkpoint was lost; upload %s was found at the store and every part verified",
+           upload->url, upload->record.upload_id);
+    start_sending(upload);
+}
+
+static void adopt(struct ps_upload *upload)
+{
+    const struct candidate *candidate = &upload->candidates[upload->candidate_index];
+
+    upload->adopted = !upload->claim_found;
+    if (!fill_record(upload, PS_UPLOAD_SENDING, candidate->upload_id)) {
+        fail_memory(upload);
+        return;
+    }
+    ps_upload_control(upload, run_adopt, after_adopt);
+}
+
+static void next_candidate(struct ps_upload *upload)
+{
+    upload->candidate_index++;
+    ps_upload_parts_reset(upload);
+    ps_upload_set_state(upload, PS_UPLOAD_STATE_FINDING);
+    try_candidate(upload);
+}
+
+void ps_upload_verify_done(struct ps_upload *upload)
+{
+    if (upload->verify_failed) {
+        ps_log(upload->log, PS_LOG_INFO, "upload",
+               "%s: upload %s at the store is of other content: left alone", upload->url,
+               upload->candidates[upload->candidate_index].upload_id);
+        next_candidate(upload);
+    } else {
+        adopt(upload);
+    }
+}
+
+/* All parts but the last of an upload have one size: the plan follows from the largest. */
+static enum ps_code plan_from_listed(struct ps_upload *upload, uint64_t part_size_bytes,
+                                     struct ps_err *err)
+{
+    const struct ps_part_limits limits = { 1, UINT64_MAX,
+                                           upload->store->capabilities.part_count_max };
+    enum ps_code code = ps_part_plan_init(&upload->plan, upload->plan.object_size_bytes,
+                                          part_size_bytes, &limits, err);
+
+    if (code == PS_OK) {
+        ps_upload_parts_clear(upload);
+        code = ps_upload_parts_init(upload, err);
+    }
+    return code;
+}
+
+static void on_candidate_parts(void *user, const struct ps_part_info *parts, size_t count,
+                               bool more, const struct ps_err *err)
+{
+    struct ps_upload *upload = user;
+    bool own = upload->claim_found; /* our record says that an upload was being created */
+
+    if (err != NULL) {
+        upload->op = NULL;
+        next_candidate(upload); /* gone or not ours to see */
+        return;
+    }
+    if (count > 0 && upload->part_laid > 0 && upload->parts[0].etag == NULL &&
+        parts[0].size_bytes != upload->plan.part_size_bytes &&
+        plan_from_listed(upload, parts[0].size_bytes, NULL) != PS_OK) {
+        upload->verify_failed = true;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!take_stored_part(upload, &parts[i]) ||
+            upload->parts[parts[i].part_number - 1].check == CHECK_NONE) {
+            upload->verify_failed = true;
+        }
+    }
+    if (more) {
+        return;
+    }
+    upload->op = NULL;
+    if (count == 0 && !own) {
+        upload->verify_failed = true; /* nothing proves that an empty upload is not another pod's */
+    }
+    ps_upload_set_state(upload, PS_UPLOAD_STATE_VERIFYING);
+    upload->next_part = 0;
+    ps_upload_parts_step(upload);
+}
+
+static void try_candidate(struct ps_upload *upload)
+{
+    const struct candidate *candidate;
+    struct ps_err err;
+
+    if (upload->candidate_index >= upload->candidate_count) {
+        ps_upload_begin(upload);
+        return;
+    }
+    candidate = &upload->candidates[upload->candidate_index];
+    upload->verify_failed = candidate->checksum != PS_CHECKSUM_NONE &&
+                            candidate->checksum != upload->algorithm;
+    if (upload->verify_failed ||
+        (upload->claim_found &&
+         candidate->initiated_unix_ms + CLOCK_TOLERANCE_MS < upload->record.created_unix_ms)) {
+        next_candidate(upload);
+        return;
+    }
+    upload->op = ps_store_list_parts(upload->store, upload->key, candidate->upload_id,
+                                     on_candidate_parts, upload, &err);
+    if (upload->op == NULL) {
+        ps_upload_fail(upload, &err);
+    }
+}
+
+static int newest_first(const void *left, const void *right)
+{
+    const struct candidate *a = left;
+    const struct candidate *b = right;
+
+    if (a->initiated_unix_ms == b->initiated_unix_ms) {
+        return 0;
+    }
+    return a->initiated_unix_ms < b->initiated_unix_ms ? 1 : -1;
+}
+
+static void keep_candidate(struct ps_upload *upload, const struct ps_upload_info *info)
+{
+    struct candidate *candidate = &upload->candidates[upload->candidate_count];
+
+    if (!equal_name(info->key, upload->key) ||
+        upload->candidate_count == PS_UPLOAD_CANDIDATES_MAX) {
+        return;
+    }
+    candidate->upload_id = ps_strdup(info->upload_id);
+    candidate->initiated_unix_ms = info->initiated_unix_ms;
+    candidate->checksum = info->checksum;
+    if (candidate->upload_id != NULL) {
+        upload->candidate_count++;
+    }
+}
+
+static void on_found_uploads(void *user, const struct ps_upload_info *uploads, size_t count,
+                             bool more, const struct ps_err *err)
+{
+    struct ps_upload *upload = user;
+
+    if (err != NULL) {
+        upload->op = NULL;
+        if (err->code == PS_E_DENIED || err->code == PS_E_UNSUPPORTED) {
+            ps_log(upload->log, PS_LOG_INFO, "upload",
+                   "%s: interrupted uploads cannot be looked for: %s", upload->url, err->message);
+            ps_upload_begin(upload);
+        } else {
+            ps_upload_fail(upload, err);
+        }
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        keep_candidate(upload, &uploads[i]);
+    }
+    if (!more) {
+        upload->op = NULL;
+        qsort(upload->candidates, upload->candidate_count, sizeof(upload->candidates[0]),
+              newest_first);
+        try_candidate(upload);
+    }
+}
+
+void ps_upload_find(struct ps_upload *upload)
+{
+    struct ps_err err;
+
+    ps_upload_set_state(upload, PS_UPLOAD_STATE_FINDING);
+    if (upload->stream != NULL && !upload->claim_found) {
+        /* A stream has no size to check against, and parts of it may only be replaced in an upload of our own. */
+        ps_upload_begin(upload);
+        return;
+    }
+    upload->op = ps_store_list_uploads(upload->store, upload->key, on_found_uploads, upload, &err);
+    if (upload->op == NULL) {
+        ps_upload_fail(upload, &err);
+    }
+}
+
+/* --- begin --- */
+
+static void after_begun(struct ps_upload *upload)
+{
+    start_sending(upload);
+}
+
+static void run_update(struct ps_job *job)
+{
+    struct ps_upload *upload = job->user;
+
+    job->code = ps_checkpoint_update(upload->state_db, &upload->record, &job->err);
+}
+
+static void after_refused(struct ps_upload *upload)
+{
+    const struct ps_err err = upload->begin_err;
+
+    ps_upload_fail(upload, &err);
+}
+
+static void on_begun(void *user, const char *upload_id, const struct ps_err *err)
+{
+    struct ps_upload *upload = user;
+
+    upload->op = NULL;
+    if (err != NULL && err->code != PS_E_TEMPORARY && err->code != PS_E_UNKNOWN_OUTCOME) {
+        /* Surely nothing was created: no record needs to remember it. */
+        upload->begin_err = *err;
+        ps_upload_control(upload, run_end_record, after_refused);
+        return;
+    }
+    if (err != NULL) {
+        ps_upload_fail(upload, err);
+        return;
+    }
+    upload->record.upload_id = ps_strdup(upload_id);
+    upload->record.phase = PS_UPLOAD_SENDING;
+    if (upload->record.upload_id == NULL) {
+        fail_memory(upload);
+        return;
+    }
+    ps_upload_control(upload, run_update, after_begun);
+}
+
+static void after_recorded(struct ps_upload *upload)
+{
+    const struct ps_begin_request request = {
+        .key = upload->key,
+        .options = upload->write_options,
+        .has_size = upload->file != NULL,
+        .size_bytes = upload->file != NULL ? upload->plan.object_size_bytes : 0,
+        .part_size_bytes = upload->record.part_size_bytes,
+    };
+    struct ps_err err;
+
+    upload->op = ps_store_begin_multipart(upload->store, &request, on_begun, upload, &err);
+    if (upload->op == NULL) {
+        ps_upload_fail(upload, &err);
+    }
+}
+
+static void run_begin(struct ps_job *job)
+{
+    struct ps_upload *upload = job->user;
+
+    job->code = ps_checkpoint_begin(upload->state_db, &upload->record, &job->err);
+}
+
+void ps_upload_begin(struct ps_upload *upload)
+{
+    ps_upload_set_state(upload, PS_UPLOAD_STATE_BEGINNING);
+    if (!fill_record(upload, PS_UPLOAD_CREATING, NULL)) {
+        fail_memory(upload);
+        return;
+    }
+    ps_upload_control(upload, run_begin, after_recorded);
+}
+
+void ps_upload_begin_afresh(struct ps_upload *upload, const struct ps_err *err)
+{
+    if (upload->begun_afresh || ps_upload_is_ending(upload)) {
+        ps_upload_fail(upload, err);
+        return;
+    }
+    upload->begun_afresh = true;
+    ps_upload_set_state(upload, PS_UPLOAD_STATE_BEGINNING);
+    for (uint32_t i = 0; i < upload->slot_count; i++) {
+        ps_upload_slot_drop(upload, i);
+    }
+    if (upload->file != NULL) {
+        ps_upload_parts_reset(upload);
+    }
+    ps_log(upload->log, PS_LOG_WARN, "upload",
+           "%s: the store has forgotten the interrupted upload: starting afresh", upload->url);
+    ps_upload_event(upload, PS_TRANSFER_AFRESH,
+                    "the store has forgotten the interrupted upload: starting afresh");
+    ps_upload_begin(upload);
+}
