@@ -135,10 +135,11 @@ static enum ps_code run_txn(struct ps_state *state, unsigned flags, ps_txn_fn bo
         return ps_state_error(*rc_out, "begin", err);
     }
     code = body(state, txn, user, rc_out, err);
-    if (code != PS_OK || (flags & MDB_RDONLY) != 0) {
+    if (code != PS_OK) {
         mdb_txn_abort(txn);
         return code;
     }
+    /* A read is committed too: handles of databases that it opened would be closed by an abort. */
     *rc_out = mdb_txn_commit(txn);
     return *rc_out != 0 ? ps_state_error(*rc_out, "commit", err) : PS_OK;
 }

@@ -9,12 +9,10 @@
 #define PS_CREDS_CREDS_H
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/err.h"
 
 #include <stdint.h>
-
-/** Environment as an argument: NULL when name is unset. */
-typedef const char *(*ps_getenv_fn)(void *user, const char *name);
 
 /** Heap text owned by the struct; ps_creds_clear wipes it. */
 struct ps_creds {
@@ -22,7 +20,7 @@ struct ps_creds {
     char *secret_access_key;
     char *session_token;     /* NULL = none */
     int64_t expires_unix_ms; /* 0 = never */
-    char source[96];         /* "environment", "profile default in /root/.aws/credentials": for doctor */
+    char source[96]; /* "environment", "profile default in /root/.aws/credentials": for doctor */
 };
 
 void ps_creds_clear(struct ps_creds *creds);
@@ -32,7 +30,8 @@ struct ps_creds_chain; /* opaque: remembers what it found, asks again when that 
 struct ps_creds_options {
     ps_getenv_fn getenv;
     void *getenv_user;
-    const char *profile; /* NULL = AWS_PROFILE, else "default"; a profile chosen here or there beats the keys in the environment */
+    /** NULL = AWS_PROFILE, else "default"; a profile chosen here or there beats the keys in the environment. */
+    const char *profile;
     const struct ps_clock *clock;
 };
 

@@ -20,50 +20,34 @@
 #define PS_STORE_S3_CALL_H
 
 #include "http/http_client.h"
+#include "store/s3_pairs.h"
 #include "store/store.h"
 
 struct ps_s3_call;
 struct ps_s3_store;
-
-/** Names and values, copied; grows. Zeroed = empty. */
-struct ps_s3_pairs {
-    struct ps_s3_pair {
-        char *name;
-        char *value;
-    } *items;
-    size_t count;
-    size_t capacity;
-};
-
-/** Errors: PS_E_NO_MEMORY; PS_E_INVALID when value has a control character. */
-PS_MUST_USE enum ps_code ps_s3_pairs_add(struct ps_s3_pairs *pairs, const char *name,
-                                         const char *value, struct ps_err *err);
-/** Replace the value of name, or add it; value NULL removes it. */
-PS_MUST_USE enum ps_code ps_s3_pairs_set(struct ps_s3_pairs *pairs, const char *name,
-                                         const char *value, struct ps_err *err);
-void ps_s3_pairs_clear(struct ps_s3_pairs *pairs);
 
 /** How a call ended; borrowed for done. */
 struct ps_s3_outcome {
     const struct ps_http_answer *answer; /* NULL when err is set and no answer came */
     const struct ps_err *err;            /* NULL = an answer 2xx that check accepted */
     uint32_t sent_count;                 /* attempts which reached the store, or may have */
-    bool maybe_done;                     /* an attempt before, or this one, may have taken effect unseen */
+    bool maybe_done; /* an attempt before, or this one, may have taken effect unseen */
 };
 
 /** What to send. operation, method are static; key is borrowed until the end; all else is copied or moved. */
 struct ps_s3_call_options {
     const char *operation; /* "put_part" */
     const char *method;
-    const char *key;      /* NULL = the bucket */
-    uint32_t part_number; /* 0 = none; for messages and the policy */
-    struct ps_s3_pairs query;   /* moved: empty after start, also on failure */
-    struct ps_s3_pairs headers; /* moved; names in lower case */
-    struct ps_buf text;         /* moved: a small body that is kept; empty = none */
-    const struct ps_body *data; /* or a body that is pulled; NULL = none */
+    const char *key;                  /* NULL = the bucket */
+    uint32_t part_number;             /* 0 = none; for messages and the policy */
+    struct ps_s3_pairs query;         /* moved: empty after start, also on failure */
+    struct ps_s3_pairs headers;       /* moved; names in lower case */
+    struct ps_buf text;               /* moved: a small body that is kept; empty = none */
+    const struct ps_body *data;       /* or a body that is pulled; NULL = none */
     const struct ps_checksum *sha256; /* of data; NULL or NONE = UNSIGNED-PAYLOAD */
-    bool patient;     /* the store works long before it answers: no stall timeout, 10 minutes in all */
-    bool sink;        /* on_data gets the body of a 2xx answer */
+    bool patient; /* the store works long before it answers: no stall timeout, 10 minutes in all */
+    bool sink;    /* on_data gets the body of a 2xx answer */
+    uint64_t wait_ms; /* before the first attempt */
 
     /** Before each attempt but the first: change the headers (a range). May be NULL. */
     enum ps_code (*before_resend)(void *user, struct ps_s3_pairs *headers, struct ps_err *err);

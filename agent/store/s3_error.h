@@ -17,7 +17,6 @@ struct ps_s3_error {
     char message[160];
     char request_id[64];
     char region[PS_S3_REGION_SIZE];
-    char header[96]; /* <Header>, <ArgumentName>: what NotImplemented and InvalidArgument name */
 };
 
 /** What may be corrected, once each a call. */
@@ -27,6 +26,9 @@ enum ps_s3_fix {
     PS_S3_FIX_CREDS = 1 << 1,
     PS_S3_FIX_REGION = 1 << 2,
 };
+
+/** Copy src, cut to fit, into one line without control characters: it goes to terminals and logs. */
+void ps_s3_error_copy(char *dst, size_t dst_size_bytes, const char *src);
 
 /** Read an answer that is an error (or a 200 that holds one). Never fails: what cannot be read stays empty. */
 void ps_s3_error_read(const struct ps_http_answer *answer, struct ps_s3_error *error_out);

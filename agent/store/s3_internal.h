@@ -10,6 +10,7 @@
 
 #include "store/s3_call.h"
 #include "store/s3_store.h"
+#include "store/sign_v4.h"
 
 #define PS_S3_REGION_SIZE 64
 
@@ -25,8 +26,9 @@ struct ps_s3_store {
     const struct ps_clock *clock;
     const struct ps_log *log;
     char *bucket;
-    char *scheme;    /* "https" */
-    char *host;      /* "host[:port]" of the endpoint, without the bucket; NULL = AWS, made from the region */
+    char *scheme; /* "https" */
+    char *
+        host; /* "host[:port]" of the endpoint, without the bucket; NULL = AWS, made from the region */
     char *base_path; /* "" or "/path" */
     bool is_aws;
     bool path_style;
@@ -37,7 +39,8 @@ struct ps_s3_store {
     uint32_t connect_timeout_ms;
     uint32_t stall_timeout_ms;
     char region[PS_S3_REGION_SIZE]; /* corrected by answers */
-    int64_t clock_offset_ms;        /* server minus local time; for signing only */
+    struct ps_sign_v4_key sign_key;
+    int64_t clock_offset_ms; /* server minus local time; for signing only */
 };
 
 /** First member of every operation of this store. */
@@ -68,6 +71,9 @@ void ps_s3_op_free(struct ps_s3_op *op);
 void ps_s3_op_enter(struct ps_s3_op *op);
 PS_MUST_USE bool ps_s3_op_leave(struct ps_s3_op *op);
 
+/** After the last call of the user's function: free op, also when the user has cancelled it from within. */
+void ps_s3_op_end(struct ps_s3_op *op);
+
 /** What the starting functions end with: op itself when code is PS_OK, else it is freed and NULL returned. */
 struct ps_store_op *ps_s3_op_started(struct ps_s3_op *op, enum ps_code code);
 
@@ -79,9 +85,8 @@ struct ps_store_op *ps_s3_put_part(struct ps_store *store, const struct ps_part_
 struct ps_store_op *ps_s3_begin_multipart(struct ps_store *store,
                                           const struct ps_begin_request *request,
                                           ps_store_begin_fn done, void *user, struct ps_err *err);
-struct ps_store_op *ps_s3_list_parts(struct ps_store *store, const char *key,
-                                     const char *upload_id, ps_store_parts_fn page, void *user,
-                                     struct ps_err *err);
+struct ps_store_op *ps_s3_list_parts(struct ps_store *store, const char *key, const char *upload_id,
+                                     ps_store_parts_fn page, void *user, struct ps_err *err);
 struct ps_store_op *ps_s3_list_uploads(struct ps_store *store, const char *prefix,
                                        ps_store_uploads_fn page, void *user, struct ps_err *err);
 struct ps_store_op *ps_s3_complete(struct ps_store *store,

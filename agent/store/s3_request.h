@@ -32,7 +32,7 @@ struct ps_s3_request_parts {
  *
  * Errors:  PS_E_NO_MEMORY; PS_E_TOO_LARGE for a URL over the buffer's limit. *request_out is empty then.
  */
-PS_MUST_USE enum ps_code ps_s3_request_build(const struct ps_s3_store *store,
+PS_MUST_USE enum ps_code ps_s3_request_build(struct ps_s3_store *store,
                                              const struct ps_s3_request_parts *parts,
                                              const struct ps_creds *creds,
                                              struct ps_s3_request *request_out, struct ps_err *err);

@@ -11,7 +11,7 @@
 #define GIB (1024 * MIB)
 
 /** S3: 10,000 parts of 5 GiB. Lower: large uploads are refused here. Higher: they fail at the store, late. */
-#define OBJECT_SIZE_MAX_BYTES (10000 * 5 * GIB)
+#define OBJECT_SIZE_MAX_BYTES (UINT64_C(50000) * GIB)
 
 #define DEFAULT_REGION "us-east-1"
 
@@ -49,6 +49,7 @@ static void store_free(struct ps_store *base)
     free(store->host);
     free(store->base_path);
     free(store->ca_bundle);
+    ps_sign_v4_key_clear(&store->sign_key);
     free(store);
 }
 
@@ -125,6 +126,12 @@ bool ps_s3_op_leave(struct ps_s3_op *op)
         return false;
     }
     return true;
+}
+
+void ps_s3_op_end(struct ps_s3_op *op)
+{
+    op->in_callback = false;
+    ps_s3_op_free(op);
 }
 
 struct ps_store_op *ps_s3_op_started(struct ps_s3_op *op, enum ps_code code)
@@ -258,8 +265,8 @@ static enum ps_code set_checksums(struct ps_s3_store *store, const struct ps_s3_
     return PS_OK;
 }
 
-static enum ps_code set_capabilities(struct ps_s3_store *store,
-                                     const struct ps_s3_options *options, struct ps_err *err)
+static enum ps_code set_capabilities(struct ps_s3_store *store, const struct ps_s3_options *options,
+                                     struct ps_err *err)
 {
     struct ps_store_capabilities *can = &store->base.capabilities;
 

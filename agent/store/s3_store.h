@@ -26,8 +26,8 @@
 
 enum ps_s3_path_style {
     PS_S3_PATH_STYLE_AUTO, /* path style for an endpoint that is not AWS, and for a bucket with dots */
-    PS_S3_PATH_STYLE_ON,   /* https://host/bucket/key */
-    PS_S3_PATH_STYLE_OFF,  /* https://bucket.host/key */
+    PS_S3_PATH_STYLE_ON,  /* https://host/bucket/key */
+    PS_S3_PATH_STYLE_OFF, /* https://bucket.host/key */
 };
 
 /** All text is copied; the parts are borrowed for the life of the store. Zeroed = defaults, but for those named. */
@@ -35,20 +35,20 @@ struct ps_s3_options {
     uv_loop_t *loop;              /* needed */
     struct ps_http_client *http;  /* needed */
     struct ps_creds_chain *creds; /* needed */
-    struct ps_retrier *retry;       /* needed; one for each store */
+    struct ps_retrier *retry;     /* needed; one for each store */
     const struct ps_clock *clock; /* needed */
     const struct ps_log *log;     /* NULL = silent */
     const char *bucket;           /* needed */
     const char *endpoint;         /* NULL or "" = AWS; else "http[s]://host[:port][/path]" */
     const char *region;           /* NULL or "" = that of the credentials chain, else us-east-1 */
     enum ps_s3_path_style path_style;
-    bool checksum_fixed;          /* checksum holds; false = auto */
+    bool checksum_fixed; /* checksum holds; false = auto */
     enum ps_checksum_algorithm checksum;
-    bool sign_payload;            /* sign the sha256 that requests carry (plain http) */
-    bool equal_parts_only;        /* the store wants all parts but the last alike (R2) */
-    const char *ca_bundle;        /* NULL = the system's */
-    uint32_t connect_timeout_ms;  /* 0 = the HTTP client's */
-    uint32_t stall_timeout_ms;    /* 0 = the HTTP client's */
+    bool sign_payload;           /* sign the sha256 that requests carry (plain http) */
+    bool equal_parts_only;       /* the store wants all parts but the last alike (R2) */
+    const char *ca_bundle;       /* NULL = the system's */
+    uint32_t connect_timeout_ms; /* 0 = the HTTP client's */
+    uint32_t stall_timeout_ms;   /* 0 = the HTTP client's */
 };
 
 /**

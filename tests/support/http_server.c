@@ -1,15 +1,13 @@
 #include "tests/support/http_server.h"
 
+#include "tests/support/http_text.h"
+
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#ifndef PS_TESTS_VECTORS_DIR
-#define PS_TESTS_VECTORS_DIR "tests/vectors"
-#endif
 
 enum {
     ANSWERS_MAX = 256,
@@ -60,66 +58,6 @@ struct sending {
     bool closes;
 };
 
-static void *must(void *memory)
-{
-    if (memory == NULL) {
-        fprintf(stderr, "http_server: out of memory\n");
-        abort();
-    }
-    return memory;
-}
-
-static char *copy_of(const char *bytes, size_t size_bytes)
-{
-    char *copy = must(malloc(size_bytes + 1));
-
-    memcpy(copy, bytes, size_bytes);
-    copy[size_bytes] = '\0';
-    return copy;
-}
-
-static const char *find_line(const char *head, const char *name)
-{
-    size_t length = strlen(name);
-
-    for (const char *line = head; line != NULL && *line != '\0'; line = strchr(line, '\n')) {
-        if (*line == '\n') {
-            line++;
-        }
-        if (strncasecmp(line, name, length) == 0 && line[length] == ':') {
-            return line + length + 1;
-        }
-    }
-    return NULL;
-}
-
-/* The text of an answer with CRLF line ends in its head and its length filled in. */
-static char *finished_answer(const char *text, size_t *size_out, size_t *head_size_out)
-{
-    const char *crlf = strstr(text, "\r\n\r\n");
-    const char *lf = strstr(text, "\n\n");
-    const char *body = crlf != NULL ? crlf + 4 : lf != NULL ? lf + 2 : text + strlen(text);
-    size_t body_size = strlen(body);
-    char *out = must(malloc((size_t)(body - text) * 2 + body_size + 64));
-    size_t used = 0;
-
-    for (const char *at = text; at < body; at++) {
-        if (*at == '\n' && (at == text || at[-1] != '\r')) {
-            out[used++] = '\r';
-        }
-        if (strncasecmp(at, "content-length: auto", 20) == 0) {
-            used += (size_t)snprintf(out + used, 64, "content-length: %zu", body_size);
-            at += 19;
-            continue;
-        }
-        out[used++] = *at;
-    }
-    *head_size_out = used;
-    memcpy(out + used, body, body_size + 1);
-    *size_out = used + body_size;
-    return out;
-}
-
 static void connection_close(struct connection *connection);
 
 static void on_closed(uv_handle_t *handle)
@@ -160,7 +98,7 @@ static void on_written(uv_write_t *write, int status)
 
 static void send_bytes(struct connection *connection, char *bytes, size_t size_bytes, bool closes)
 {
-    struct sending *sending = must(calloc(1, sizeof(*sending)));
+    struct sending *sending = http_text_must(calloc(1, sizeof(*sending)));
     uv_buf_t buf = uv_buf_init(bytes, (unsigned)size_bytes);
 
     sending->bytes = bytes;
@@ -193,7 +131,7 @@ static struct answer next_answer(struct http_server *server)
     if (server->answers_used < server->answer_count) {
         return server->answers[server->answers_used++];
     }
-    none.bytes = copy_of(empty, sizeof(empty) - 1);
+    none.bytes = http_text_copy(empty, sizeof(empty) - 1);
     none.size_bytes = sizeof(empty) - 1;
     return none;
 }
@@ -212,10 +150,10 @@ static void note_request(struct connection *connection, size_t head_size, size_t
         abort();
     }
     server->request_count++;
-    seen->method = copy_of(head, (size_t)(space - head));
-    seen->target = copy_of(space + 1, (size_t)(second - space - 1));
-    seen->head = copy_of(end + 2, head_size - (size_t)(end + 2 - head) - 2);
-    seen->body = copy_of(head + head_size, body_size);
+    seen->method = http_text_copy(head, (size_t)(space - head));
+    seen->target = http_text_copy(space + 1, (size_t)(second - space - 1));
+    seen->head = http_text_copy(end + 2, head_size - (size_t)(end + 2 - head) - 2);
+    seen->body = http_text_copy(head + head_size, body_size);
     seen->body_size_bytes = body_size;
     seen->connection_number = connection->number;
 }
@@ -260,7 +198,7 @@ static void look_at_input(struct connection *connection)
         return;
     }
     head_size = (size_t)(end - connection->in) + 4;
-    length_text = find_line(connection->in, "content-length");
+    length_text = http_text_find(connection->in, "content-length");
     if (length_text != NULL && length_text > end) {
         length_text = NULL;
     }
@@ -271,16 +209,16 @@ static void look_at_input(struct connection *connection)
     }
     if (connection->in_size - head_size >= body_size) {
         take_request(connection, head_size, body_size);
-    } else if (!connection->continued && find_line(connection->in, "expect") != NULL) {
+    } else if (!connection->continued && http_text_find(connection->in, "expect") != NULL) {
         connection->continued = true;
-        send_bytes(connection, copy_of(go_on, sizeof(go_on) - 1), sizeof(go_on) - 1, false);
+        send_bytes(connection, http_text_copy(go_on, sizeof(go_on) - 1), sizeof(go_on) - 1, false);
     }
 }
 
 static void on_alloc(uv_handle_t *handle, size_t wanted, uv_buf_t *buf)
 {
     (void)handle;
-    *buf = uv_buf_init(must(malloc(wanted)), (unsigned)wanted);
+    *buf = uv_buf_init(http_text_must(malloc(wanted)), (unsigned)wanted);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
@@ -294,7 +232,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
 
         if (need > connection->in_capacity) {
             connection->in_capacity = need * 2;
-            connection->in = must(realloc(connection->in, connection->in_capacity));
+            connection->in = http_text_must(realloc(connection->in, connection->in_capacity));
         }
         memcpy(connection->in + connection->in_size, buf->base, (size_t)size);
         connection->in_size += (size_t)size;
@@ -312,7 +250,7 @@ static void on_connection(uv_stream_t *stream, int status)
     if (status < 0) {
         return;
     }
-    connection = must(calloc(1, sizeof(*connection)));
+    connection = http_text_must(calloc(1, sizeof(*connection)));
     connection->server = server;
     connection->number = ++server->connection_count;
     (void)uv_tcp_init(server->loop, &connection->tcp);
@@ -327,7 +265,7 @@ static void on_connection(uv_stream_t *stream, int status)
 
 struct http_server *http_server_new(uv_loop_t *loop)
 {
-    struct http_server *server = must(calloc(1, sizeof(*server)));
+    struct http_server *server = http_text_must(calloc(1, sizeof(*server)));
     struct sockaddr_in address;
     int size = sizeof(address);
 
@@ -381,7 +319,8 @@ const char *http_server_url(const struct http_server *server)
     return server->url;
 }
 
-static struct answer *add_answer(struct http_server *server, const char *text, size_t *head_size_out)
+static struct answer *add_answer(struct http_server *server, const char *text,
+                                 size_t *head_size_out)
 {
     struct answer *answer = &server->answers[server->answer_count];
     size_t head_size = 0;
@@ -392,7 +331,7 @@ static struct answer *add_answer(struct http_server *server, const char *text, s
     }
     server->answer_count++;
     if (text != NULL) {
-        answer->bytes = finished_answer(text, &answer->size_bytes, &head_size);
+        answer->bytes = http_text_finish(text, &answer->size_bytes, &head_size);
         answer->closes = strstr(text, "onnection: close") != NULL;
     }
     if (head_size_out != NULL) {
@@ -481,39 +420,4 @@ const struct http_seen *http_server_request(const struct http_server *server, si
         abort();
     }
     return &server->requests[index];
-}
-
-char *http_seen_header(const struct http_seen *seen, const char *name)
-{
-    const char *value = find_line(seen->head, name);
-    const char *end;
-
-    if (value == NULL) {
-        return copy_of("", 0);
-    }
-    while (*value == ' ') {
-        value++;
-    }
-    end = value + strcspn(value, "\r\n");
-    return copy_of(value, (size_t)(end - value));
-}
-
-char *http_vector_read(const char *name)
-{
-    char path[512];
-    FILE *file;
-    char *text;
-    size_t size;
-
-    (void)snprintf(path, sizeof(path), "%s/http/%s", PS_TESTS_VECTORS_DIR, name);
-    file = fopen(path, "rb");
-    if (file == NULL) {
-        perror(path);
-        abort();
-    }
-    text = must(calloc(1, 1 << 20));
-    size = fread(text, 1, (1 << 20) - 1, file);
-    text[size] = '\0';
-    (void)fclose(file);
-    return text;
 }

@@ -1,0 +1,64 @@
+#include "cli/app.h"
+
+#include "base/str.h"
+#include "cli/output.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum ps_exit ps_app_fail(struct ps_app *app, const struct ps_err *err)
+{
+    enum ps_exit exit_code = ps_exit_of(err->code);
+
+    ps_progress_bar_stop(&app->bar);
+    if (app->json) {
+        json_t *object = json_pack(
+            "{s:s, s:i, s:o, s:i, s:o, s:o}", "code", ps_code_name(err->code), "exit_code",
+            (int)exit_code, "message", ps_output_text(err->message), "http_status",
+            err->http_status, "store_code", ps_output_text(err->store_code), "request_id",
+            ps_output_text(err->request_id));
+
+        ps_output_json("error", &object);
+    }
+    (void)fprintf(stderr, "purser: ");
+    for (const char *c = err->message; *c != '\0'; c++) {
+        (void)fputc((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c, stderr);
+    }
+    (void)fputc('\n', stderr);
+    return exit_code;
+}
+
+struct ps_state *ps_app_open_state(void *user, struct ps_err *err)
+{
+    struct ps_app *app = user;
+    struct ps_state_options options = { .clock = app->clock };
+    char *dir = NULL;
+
+    if (app->state != NULL) {
+        return app->state;
+    }
+    if (ps_settings_state_dir(&app->settings, app->getenv, app->getenv_user, &dir, err) != PS_OK) {
+        return NULL;
+    }
+    options.dir = dir;
+    if (ps_state_open(&app->state, &options, err) != PS_OK) {
+        app->state = NULL;
+    }
+    free(dir);
+    return app->state;
+}
+
+void ps_app_run_until(struct ps_app *app, const bool *done)
+{
+    while (!*done && uv_run(app->loop, UV_RUN_ONCE) != 0) {
+    }
+    app->on_stop = NULL;
+    app->on_report = NULL;
+}
+
+enum ps_exit ps_app_signal_exit(const struct ps_app *app)
+{
+    return app->caught_signal == SIGTERM ? PS_EXIT_SIGTERM : PS_EXIT_SIGINT;
+}

@@ -1,0 +1,87 @@
+/**
+ * app - what a command works with: made by main.c, handed to the command.
+ *
+ * Flow:    main.c -> [app] -> cli/cmd_*.c
+ * Thread:  the loop thread
+ * Source:  none
+ */
+#ifndef PS_CLI_APP_H
+#define PS_CLI_APP_H
+
+#include "base/log.h"
+#include "base/settings.h"
+#include "cli/exit_code.h"
+#include "cli/options.h"
+#include "cli/progress_bar.h"
+#include "decide/decision.h"
+#include "state/state.h"
+#include "store/store_open.h"
+
+#include <uv.h>
+
+struct ps_policy_set;
+
+struct ps_app {
+    uv_loop_t *loop;
+    const struct ps_clock *clock;
+    struct ps_log log;
+    struct ps_settings settings;
+    struct ps_options options;
+    struct ps_store_factory factory;
+    struct ps_decider decider;
+    struct ps_policy_set *policies; /* NULL until a command needs them */
+    char policy_digest[17];
+    struct ps_state *state; /* NULL until a checkpoint is needed */
+    ps_getenv_fn getenv;
+    void *getenv_user;
+    bool json;
+    bool quiet;
+    struct ps_progress_bar bar;
+
+    /* Signals: a command that can stop cleanly sets these while it runs. */
+    void (*on_stop)(void *user);
+    void (*on_report)(void *user);
+    void *on_signal_user;
+    int caught_signal; /* 0 = none */
+};
+
+/** A command; args are those after its name. Returns the exit code. */
+struct ps_command {
+    const char *name;
+    const char *usage;   /* "SOURCE URL" */
+    const char *summary; /* one line */
+    const char *help;    /* more lines, 80 columns; "" = none */
+    int arg_count_min;
+    int arg_count_max;
+    enum ps_exit (*run)(struct ps_app *app, const char **args, int arg_count);
+    bool needs_policies;
+};
+
+/** All commands, ended by a NULL name. */
+extern const struct ps_command ps_commands[];
+
+/** Say what failed, on stderr in one line or as a JSON event, and return its exit code. */
+enum ps_exit ps_app_fail(struct ps_app *app, const struct ps_err *err);
+
+/** The state, opened at the first call. NULL and *err on failure. For upload.h's open_state: user is the app. */
+struct ps_state *ps_app_open_state(void *user, struct ps_err *err);
+
+/** Run the loop until *done. */
+void ps_app_run_until(struct ps_app *app, const bool *done);
+
+/** Exit code after a stop by signal: 130 or 143. */
+enum ps_exit ps_app_signal_exit(const struct ps_app *app);
+
+enum ps_exit ps_cmd_put(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_get(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_cat(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_ls(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_stat(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_rm(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_uploads(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_policy(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_doctor(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_help(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_version(struct ps_app *app, const char **args, int arg_count);
+
+#endif

@@ -1,0 +1,270 @@
+#include "cli/app.h"
+#include "cli/output.h"
+
+#include "base/str.h"
+#include "transfer/download.h"
+#include "transfer/stream_out.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* get and cat. */
+
+struct get {
+    struct ps_app *app;
+    const char *url;
+    struct ps_open_store open;
+    struct ps_download *download;
+    struct ps_stream_out *stream;
+    bool done;
+    enum ps_exit exit;
+    int64_t started_ms;
+};
+
+static void on_event(void *user, const struct ps_transfer_event *event)
+{
+    struct get *get = user;
+
+    ps_output_event(get->app, event);
+}
+
+static double seconds_since(const struct get *get)
+{
+    int64_t ms = ps_clock_mono_ms(get->app->clock) - get->started_ms;
+
+    return ms > 0 ? (double)ms / 1000.0 : 0.001;
+}
+
+static void print_json(const struct get *get, const struct ps_download_result *result)
+{
+    char sum[PS_CHECKSUM_TEXT_SIZE];
+    json_t *object = json_pack("{s:o, s:s, s:I, s:o, s:s, s:s, s:b, s:i, s:i, s:I, s:f}", "url",
+                               ps_output_text(get->url), "command", "get", "size_bytes",
+                               (json_int_t)result->size_bytes, "etag", ps_output_text(result->etag),
+                               "checksum_algorithm", ps_checksum_name(result->checksum.algorithm),
+                               "checksum", ps_checksum_to_base64(&result->checksum, sum),
+                               "verified", (int)result->verified, "ranges",
+                               (int)result->range_count, "resumed_ranges",
+                               (int)result->resumed_count, "resumed_bytes",
+                               (json_int_t)result->resumed_bytes, "seconds", seconds_since(get));
+
+    ps_output_json("result", &object);
+}
+
+static void print_plain(const struct get *get, const struct ps_download_result *result)
+{
+    char size[16];
+    char rate[16];
+    char sum[PS_CHECKSUM_TEXT_SIZE];
+    double seconds = seconds_since(get);
+    double moved = (double)(result->size_bytes - result->resumed_bytes);
+
+    if (result->resumed_count > 0) {
+        (void)fprintf(stderr, "resumed: %" PRIu32 " parts, %" PRIu64 " MiB not fetched again\n",
+                      result->resumed_count, result->resumed_bytes >> 20);
+    }
+    (void)fprintf(stderr, "%s: %s in %.1f s (%s/s), ", get->url,
+                  ps_size_format(result->size_bytes, size, sizeof(size)), seconds,
+                  ps_size_format((uint64_t)(moved / seconds), rate, sizeof(rate)));
+    if (result->verified) {
+        (void)fprintf(stderr, "verified %s %s\n", ps_checksum_name(result->checksum.algorithm),
+                      ps_checksum_to_base64(&result->checksum, sum));
+    } else {
+        (void)fprintf(stderr, "not verified: the store keeps no checksum of it\n");
+    }
+}
+
+static void failed(struct get *get, const struct ps_err *err)
+{
+    struct ps_app *app = get->app;
+
+    get->exit = err->code == PS_E_CANCELLED && app->caught_signal != 0 ? ps_app_signal_exit(app)
+                                                                       : ps_app_fail(app, err);
+    if (get->exit >= PS_EXIT_SIGINT && !app->quiet) {
+        (void)fprintf(stderr, "purser: interrupted; the same command resumes\n");
+    }
+}
+
+static void on_downloaded(void *user, const struct ps_download_result *result,
+                          const struct ps_err *err)
+{
+    struct get *get = user;
+
+    get->done = true;
+    get->download = NULL;
+    ps_progress_bar_stop(&get->app->bar);
+    if (err != NULL) {
+        failed(get, err);
+    } else if (get->app->json) {
+        print_json(get, result);
+    } else if (!get->app->quiet) {
+        print_plain(get, result);
+    }
+}
+
+static void on_streamed(void *user, const struct ps_stream_out_result *result,
+                        const struct ps_err *err)
+{
+    struct get *get = user;
+
+    get->done = true;
+    get->stream = NULL;
+    ps_progress_bar_stop(&get->app->bar);
+    if (err != NULL) {
+        failed(get, err);
+    } else if (!result->verified && result->size_bytes > 0 && !get->app->quiet) {
+        (void)fprintf(stderr, "%s: not verified: the store keeps no checksum of it\n", get->url);
+    }
+}
+
+static void ask_progress(void *user, struct ps_progress *progress_out)
+{
+    const struct get *get = user;
+
+    if (get->download != NULL) {
+        ps_download_progress(get->download, progress_out);
+    } else {
+        ps_stream_out_progress(get->stream, progress_out);
+    }
+}
+
+static void on_stop(void *user)
+{
+    struct get *get = user;
+
+    if (get->download != NULL) {
+        ps_download_stop(get->download);
+    } else {
+        /* Nothing to save, and a write to a reader that does not read cannot be ended. */
+        _exit((int)ps_app_signal_exit(get->app));
+    }
+}
+
+static void on_report(void *user)
+{
+    struct get *get = user;
+
+    ps_progress_bar_report(&get->app->bar);
+}
+
+/* DEST as an absolute path; a directory gets the key's last component. */
+static enum ps_code target_path(const struct get *get, const char *dest, char **path_out,
+                                struct ps_err *err)
+{
+    const char *slash = strrchr(get->open.key, '/');
+    const char *name = slash != NULL ? slash + 1 : get->open.key;
+    char here[PATH_MAX] = "";
+    struct stat status;
+    bool is_dir = (stat(dest, &status) == 0 && S_ISDIR(status.st_mode)) ||
+                  ps_str_has_suffix(dest, "/");
+
+    if (dest[0] != '/' && getcwd(here, sizeof(here)) == NULL) {
+        return ps_err_set(err, PS_E_NOT_FOUND, "the working directory is gone");
+    }
+    *path_out = ps_str_format("%s%s%s%s%s", here, here[0] != '\0' ? "/" : "", dest,
+                              is_dir && !ps_str_has_suffix(dest, "/") ? "/" : "",
+                              is_dir ? name : "");
+    return *path_out != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+}
+
+static enum ps_code open_object(struct get *get, struct ps_err *err)
+{
+    enum ps_code code = ps_store_open(&get->app->factory, get->url, &get->open, err);
+
+    if (code == PS_OK && get->open.key[0] == '\0') {
+        code = ps_err_set(err, PS_E_INVALID, "%s: names no object: add a key", get->url);
+    }
+    return code;
+}
+
+static enum ps_code start_download(struct get *get, const char *dest, struct ps_err *err)
+{
+    struct ps_app *app = get->app;
+    struct ps_download_options options = {
+        .loop = app->loop,
+        .store = get->open.store,
+        .key = get->open.key,
+        .url = get->url,
+        .clock = app->clock,
+        .log = &app->log,
+        .open_state = ps_app_open_state,
+        .open_state_user = app,
+        .concurrency = app->settings.transfer_concurrency,
+        .restart = ps_options_has(&app->options, PS_OPT_RESTART),
+        .on_event = on_event,
+        .on_done = on_downloaded,
+        .user = get,
+    };
+    char *path = NULL;
+    enum ps_code code = target_path(get, dest, &path, err);
+
+    if (code == PS_OK) {
+        code = ps_options_number(&app->options, PS_OPT_CONCURRENCY, &options.concurrency, err);
+    }
+    if (code == PS_OK) {
+        code = ps_options_size(&app->options, PS_OPT_PART_SIZE, &options.range_size_bytes, err);
+    }
+    options.path = path;
+    if (code == PS_OK) {
+        code = ps_download_start(&get->download, &options, err);
+    }
+    free(path);
+    return code;
+}
+
+static enum ps_code start_stream(struct get *get, struct ps_err *err)
+{
+    const struct ps_stream_out_options options = {
+        .loop = get->app->loop,
+        .store = get->open.store,
+        .key = get->open.key,
+        .url = get->url,
+        .fd = STDOUT_FILENO,
+        .on_done = on_streamed,
+        .user = get,
+    };
+
+    return ps_stream_out_start(&get->stream, &options, err);
+}
+
+static enum ps_exit run(struct ps_app *app, const char *url, const char *dest)
+{
+    struct get get = { .app = app, .url = url, .started_ms = ps_clock_mono_ms(app->clock) };
+    bool stream = strcmp(dest, "-") == 0;
+    struct ps_err err;
+    enum ps_code code = open_object(&get, &err);
+
+    if (code == PS_OK) {
+        code = stream ? start_stream(&get, &err) : start_download(&get, dest, &err);
+    }
+    if (code != PS_OK) {
+        get.exit = ps_app_fail(app, &err);
+    } else {
+        app->on_stop = on_stop;
+        app->on_report = on_report;
+        app->on_signal_user = &get;
+        if (!app->quiet && !app->json) {
+            ps_progress_bar_start(&app->bar, app->loop, url, ask_progress, &get);
+        }
+        ps_app_run_until(app, &get.done);
+    }
+    ps_store_close(&get.open);
+    return get.exit;
+}
+
+enum ps_exit ps_cmd_get(struct ps_app *app, const char **args, int arg_count)
+{
+    (void)arg_count;
+    return run(app, args[0], args[1]);
+}
+
+enum ps_exit ps_cmd_cat(struct ps_app *app, const char **args, int arg_count)
+{
+    (void)arg_count;
+    return run(app, args[0], "-");
+}

@@ -1,0 +1,273 @@
+#include "cli/app.h"
+#include "cli/output.h"
+
+#include "base/str.h"
+#include "transfer/upload.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct put {
+    struct ps_app *app;
+    const char *url;
+    struct ps_open_store open;
+    struct ps_upload *upload;
+    bool done;
+    enum ps_exit exit;
+    int64_t started_ms;
+    struct ps_store_pair metadata[PS_OPTION_LIST_MAX];
+    struct ps_store_pair tags[PS_OPTION_LIST_MAX];
+    char *names[2 * PS_OPTION_LIST_MAX];
+    size_t name_count;
+};
+
+static void on_event(void *user, const struct ps_transfer_event *event)
+{
+    struct put *put = user;
+
+    ps_output_event(put->app, event);
+}
+
+static double seconds_since(const struct put *put)
+{
+    int64_t ms = ps_clock_mono_ms(put->app->clock) - put->started_ms;
+
+    return ms > 0 ? (double)ms / 1000.0 : 0.001;
+}
+
+static void print_json(const struct put *put, const struct ps_upload_result *result)
+{
+    char sum[PS_CHECKSUM_TEXT_SIZE];
+    json_t *object = json_pack(
+        "{s:o, s:s, s:I, s:o, s:s, s:s, s:i, s:i, s:I, s:I, s:b, s:b, s:f}", "url",
+        ps_output_text(put->url), "command", "put", "size_bytes", (json_int_t)result->size_bytes,
+        "etag", ps_output_text(result->etag), "checksum_algorithm",
+        ps_checksum_name(result->checksum.algorithm), "checksum",
+        ps_checksum_to_base64(&result->checksum, sum), "parts", (int)result->part_count,
+        "resumed_parts", (int)result->resumed_count, "resumed_bytes",
+        (json_int_t)result->resumed_bytes, "sent_bytes", (json_int_t)result->sent_bytes, "adopted",
+        (int)result->adopted, "skipped", (int)result->skipped, "seconds", seconds_since(put));
+
+    ps_output_json("result", &object);
+}
+
+static void print_resumed(const struct ps_upload_result *result)
+{
+    if (result->resumed_count > 0) {
+        (void)fprintf(stderr, "resumed: %" PRIu32 " parts, %" PRIu64 " MiB not sent again%s\n",
+                      result->resumed_count, result->resumed_bytes >> 20,
+                      result->adopted ? " (found at the store: the checkpoint was lost)" : "");
+    }
+}
+
+static void print_plain(const struct put *put, const struct ps_upload_result *result)
+{
+    char size[16];
+    char rate[16];
+    char sum[PS_CHECKSUM_TEXT_SIZE];
+    double seconds = seconds_since(put);
+
+    if (result->skipped) {
+        (void)fprintf(stderr, "skipped by policy: %s\n", put->url);
+        return;
+    }
+    print_resumed(result);
+    (void)fprintf(stderr, "%s: %s in %.1f s (%s/s), ", put->url,
+                  ps_size_format(result->size_bytes, size, sizeof(size)), seconds,
+                  ps_size_format((uint64_t)((double)result->sent_bytes / seconds), rate,
+                                 sizeof(rate)));
+    if (result->part_count > 0) {
+        (void)fprintf(stderr, "%" PRIu32 " parts, ", result->part_count);
+    }
+    (void)fprintf(stderr, "verified %s %s\n", ps_checksum_name(result->checksum.algorithm),
+                  ps_checksum_to_base64(&result->checksum, sum));
+}
+
+static void on_done(void *user, const struct ps_upload_result *result, const struct ps_err *err)
+{
+    struct put *put = user;
+    struct ps_app *app = put->app;
+
+    put->done = true;
+    put->upload = NULL;
+    ps_progress_bar_stop(&app->bar);
+    if (err != NULL) {
+        put->exit = err->code == PS_E_CANCELLED && app->caught_signal != 0
+                        ? ps_app_signal_exit(app)
+                        : ps_app_fail(app, err);
+        if (put->exit >= PS_EXIT_SIGINT && !app->quiet) {
+            (void)fprintf(stderr, "purser: interrupted; the same command resumes\n");
+        }
+    } else if (app->json) {
+        print_json(put, result);
+    } else if (!app->quiet) {
+        print_plain(put, result);
+    }
+}
+
+static void ask_progress(void *user, struct ps_progress *progress_out)
+{
+    const struct put *put = user;
+
+    ps_upload_progress(put->upload, progress_out);
+}
+
+static void on_stop(void *user)
+{
+    struct put *put = user;
+
+    if (put->upload != NULL) {
+        ps_upload_stop(put->upload);
+    }
+}
+
+static void on_report(void *user)
+{
+    struct put *put = user;
+
+    ps_progress_bar_report(&put->app->bar);
+}
+
+/* "name=value": the name is copied, the value borrowed from argv. */
+static bool split_pairs(struct put *put, const char *const *texts, size_t count,
+                        struct ps_store_pair *pairs)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *equals = strchr(texts[i], '=');
+        char *name = ps_strndup(texts[i], (size_t)(equals - texts[i]));
+
+        if (name == NULL) {
+            return false;
+        }
+        put->names[put->name_count++] = name;
+        pairs[i] = (struct ps_store_pair){ name, equals + 1 };
+    }
+    return true;
+}
+
+static enum ps_code read_wishes(struct put *put, struct ps_upload_wishes *wishes,
+                                struct ps_err *err)
+{
+    const struct ps_options *options = &put->app->options;
+    enum ps_code code = ps_options_size(options, PS_OPT_PART_SIZE, &wishes->part_size_bytes, err);
+
+    wishes->concurrency = put->app->settings.transfer_concurrency;
+    if (code == PS_OK) {
+        code = ps_options_size(options, PS_OPT_THRESHOLD, &wishes->threshold_bytes, err);
+    }
+    if (code == PS_OK) {
+        code = ps_options_number(options, PS_OPT_CONCURRENCY, &wishes->concurrency, err);
+    }
+    if (code == PS_OK && options->values[PS_OPT_CHECKSUM] != NULL &&
+        !ps_checksum_parse_name(options->values[PS_OPT_CHECKSUM], &wishes->checksum)) {
+        code = ps_err_set(err, PS_E_INVALID,
+                          "--checksum %s: it is one of crc64nvme crc32c crc32 sha256 md5",
+                          options->values[PS_OPT_CHECKSUM]);
+    }
+    wishes->storage_class = options->values[PS_OPT_STORAGE_CLASS];
+    wishes->content_type = options->values[PS_OPT_CONTENT_TYPE];
+    wishes->create_only = ps_options_has(options, PS_OPT_CREATE_ONLY);
+    wishes->restart = ps_options_has(options, PS_OPT_RESTART);
+    wishes->sign_payload = ps_options_has(options, PS_OPT_SIGN_PAYLOAD);
+    wishes->metadata = put->metadata;
+    wishes->metadata_count = options->meta_count;
+    wishes->tags = put->tags;
+    wishes->tag_count = options->tag_count;
+    if (code == PS_OK && (!split_pairs(put, options->meta, options->meta_count, put->metadata) ||
+                          !split_pairs(put, options->tags, options->tag_count, put->tags))) {
+        code = ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    }
+    return code;
+}
+
+static enum ps_code absolute(const char *path, char **absolute_out, struct ps_err *err)
+{
+    char here[PATH_MAX];
+
+    if (path[0] == '/') {
+        *absolute_out = ps_strdup(path);
+    } else if (getcwd(here, sizeof(here)) != NULL) {
+        *absolute_out = ps_str_format("%s/%s", here, path);
+    } else {
+        return ps_err_set(err, PS_E_NOT_FOUND, "the working directory is gone");
+    }
+    return *absolute_out != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+}
+
+static enum ps_code check_key(const struct put *put, struct ps_err *err)
+{
+    if (put->open.key[0] == '\0') {
+        return ps_err_set(err, PS_E_INVALID, "%s: names no object: add a key", put->url);
+    }
+    return PS_OK;
+}
+
+static enum ps_code start(struct put *put, const char *source, struct ps_err *err)
+{
+    struct ps_app *app = put->app;
+    struct ps_upload_options options = {
+        .loop = app->loop,
+        .url = put->url,
+        .stream_fd = STDIN_FILENO,
+        .decider = &app->decider,
+        .policy_digest = app->policy_digest,
+        .clock = app->clock,
+        .log = &app->log,
+        .open_state = ps_app_open_state,
+        .open_state_user = app,
+        .memory_limit_bytes = app->settings.transfer_memory_limit_bytes,
+        .on_event = on_event,
+        .on_done = on_done,
+        .user = put,
+    };
+    char *path = NULL;
+    enum ps_code code = read_wishes(put, &options.wishes, err);
+
+    if (code == PS_OK && strcmp(source, "-") != 0) {
+        code = absolute(source, &path, err);
+    }
+    if (code == PS_OK) {
+        code = ps_store_open(&app->factory, put->url, &put->open, err);
+    }
+    if (code == PS_OK) {
+        code = check_key(put, err);
+    }
+    if (code == PS_OK) {
+        options.store = put->open.store;
+        options.key = put->open.key;
+        options.store_name = put->open.name;
+        options.bucket = put->open.bucket;
+        options.source_path = path;
+        code = ps_upload_start(&put->upload, &options, err);
+    }
+    free(path);
+    return code;
+}
+
+enum ps_exit ps_cmd_put(struct ps_app *app, const char **args, int arg_count)
+{
+    struct put put = { .app = app, .url = args[1], .started_ms = ps_clock_mono_ms(app->clock) };
+    struct ps_err err;
+
+    (void)arg_count;
+    if (start(&put, args[0], &err) != PS_OK) {
+        put.exit = ps_app_fail(app, &err);
+    } else {
+        app->on_stop = on_stop;
+        app->on_report = on_report;
+        app->on_signal_user = &put;
+        if (!app->quiet && !app->json) {
+            ps_progress_bar_start(&app->bar, app->loop, args[1], ask_progress, &put);
+        }
+        ps_app_run_until(app, &put.done);
+    }
+    for (size_t i = 0; i < put.name_count; i++) {
+        free(put.names[i]);
+    }
+    ps_store_close(&put.open);
+    return put.exit;
+}

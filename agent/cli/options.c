@@ -1,0 +1,332 @@
+#include "cli/options.h"
+
+#include "base/str.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind {
+    KIND_SWITCH,
+    KIND_VALUE,
+    KIND_LIST,
+};
+
+struct row {
+    const char *name;
+    char letter; /* '\0' = none */
+    enum kind kind;
+    const char *value_name;
+    const char *help;
+};
+
+static const struct row rows[PS_OPT_COUNT] = {
+    [PS_OPT_HELP] = { "help", 'h', KIND_SWITCH, "", "what this command does" },
+    [PS_OPT_JSON] = { "json", '\0', KIND_SWITCH, "", "JSON Lines on standard output" },
+    [PS_OPT_QUIET] = { "quiet", 'q', KIND_SWITCH, "", "no progress, errors only" },
+    [PS_OPT_VERBOSE] = { "verbose", 'v', KIND_SWITCH, "", "say every step and decision" },
+    [PS_OPT_RECURSIVE] = { "recursive", 'r', KIND_SWITCH, "", "all keys below the prefix" },
+    [PS_OPT_RESTART] = { "restart", '\0', KIND_SWITCH, "", "throw an interrupted run's parts away" },
+    [PS_OPT_CREATE_ONLY] = { "create-only", '\0', KIND_SWITCH, "", "fail if the object exists" },
+    [PS_OPT_PART_SIZE] = { "part-size", '\0', KIND_VALUE, "SIZE", "size of a part, e.g. 64MiB" },
+    [PS_OPT_THRESHOLD] = { "threshold", '\0', KIND_VALUE, "SIZE", "multipart from this size on" },
+    [PS_OPT_CONCURRENCY] = { "concurrency", 'c', KIND_VALUE, "N", "parts under way at once, 1..64" },
+    [PS_OPT_CHECKSUM] = { "checksum", '\0', KIND_VALUE, "NAME",
+                          "crc64nvme crc32c crc32 sha256 md5" },
+    [PS_OPT_STORAGE_CLASS] = { "storage-class", '\0', KIND_VALUE, "NAME", "as the store names it" },
+    [PS_OPT_CONTENT_TYPE] = { "content-type", '\0', KIND_VALUE, "TYPE", "of the object" },
+    [PS_OPT_META] = { "meta", '\0', KIND_LIST, "K=V", "user metadata; may be repeated" },
+    [PS_OPT_TAG] = { "tag", '\0', KIND_LIST, "K=V", "object tag; may be repeated" },
+    [PS_OPT_ENDPOINT] = { "endpoint", '\0', KIND_VALUE, "URL", "of an S3 store that is not AWS" },
+    [PS_OPT_REGION] = { "region", '\0', KIND_VALUE, "NAME", "of the bucket" },
+    [PS_OPT_PROFILE] = { "profile", '\0', KIND_VALUE, "NAME", "in the shared credentials files" },
+    [PS_OPT_PATH_STYLE] = { "path-style", '\0', KIND_VALUE, "auto|true|false", "host/bucket/key" },
+    [PS_OPT_CA_BUNDLE] = { "ca-bundle", '\0', KIND_VALUE, "FILE", "certificates to trust" },
+    [PS_OPT_SIGN_PAYLOAD] = { "sign-payload", '\0', KIND_SWITCH, "", "sign a SHA-256 of each body" },
+    [PS_OPT_MEMORY_LIMIT] = { "memory-limit", '\0', KIND_VALUE, "SIZE", "for parts of a stream" },
+    [PS_OPT_STATE_DIR] = { "state-dir", '\0', KIND_VALUE, "DIR", "where checkpoints are kept" },
+    [PS_OPT_POLICY_PATH] = { "policy-path", '\0', KIND_VALUE, "DIRS", "more policies, colon-separated" },
+    [PS_OPT_CONFIG] = { "config", '\0', KIND_VALUE, "FILE", "settings (help settings)" },
+    [PS_OPT_LOG_LEVEL] = { "log-level", '\0', KIND_VALUE, "LEVEL", "error warn info debug" },
+    [PS_OPT_LOG_FORMAT] = { "log-format", '\0', KIND_VALUE, "text|json", "of lines on stderr" },
+};
+
+bool ps_options_has(const struct ps_options *options, enum ps_option option)
+{
+    return options->values[option] != NULL && strcmp(options->values[option], "false") != 0;
+}
+
+/* How many letters must change to make b of a; only good enough to find a slip of the finger. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[64];
+    size_t b_length = strnlen(b, 63);
+
+    for (size_t j = 0; j <= b_length; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; *a != '\0'; i++, a++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= b_length; j++) {
+            size_t best = diagonal + (*a == b[j - 1] ? 0 : 1);
+
+            diagonal = row[j];
+            best = best < row[j] + 1 ? best : row[j] + 1;
+            row[j] = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
+        }
+    }
+    return row[b_length];
+}
+
+static enum ps_code unknown_flag(const char *name, struct ps_err *err)
+{
+    const char *nearest = NULL;
+    size_t nearest_distance = 4;
+
+    for (size_t i = 0; i < PS_OPT_COUNT; i++) {
+        size_t d = distance(name, rows[i].name);
+
+        if (d < nearest_distance) {
+            nearest = rows[i].name;
+            nearest_distance = d;
+        }
+    }
+    if (nearest != NULL) {
+        return ps_err_set(err, PS_E_INVALID, "unknown flag --%s: did you mean --%s?", name, nearest);
+    }
+    return ps_err_set(err, PS_E_INVALID, "unknown flag --%s: see purser help flags", name);
+}
+
+static enum ps_code append(const char **list, size_t *count, const char *name, const char *value,
+                           struct ps_err *err)
+{
+    const char *equals = strchr(value, '=');
+
+    if (equals == NULL || equals == value) {
+        return ps_err_set(err, PS_E_INVALID, "--%s %s: write it as NAME=VALUE", name, value);
+    }
+    if (*count == PS_OPTION_LIST_MAX) {
+        return ps_err_set(err, PS_E_INVALID, "--%s: at most %d of them", name, PS_OPTION_LIST_MAX);
+    }
+    list[(*count)++] = value;
+    return PS_OK;
+}
+
+static enum ps_code set_value(struct ps_options *options, size_t index, const char *value,
+                              struct ps_err *err)
+{
+    if (index == PS_OPT_META) {
+        return append(options->meta, &options->meta_count, "meta", value, err);
+    }
+    if (index == PS_OPT_TAG) {
+        return append(options->tags, &options->tag_count, "tag", value, err);
+    }
+    options->values[index] = value;
+    return PS_OK;
+}
+
+static bool find_long(const char *name, size_t length, size_t *index_out)
+{
+    for (size_t i = 0; i < PS_OPT_COUNT; i++) {
+        if (strlen(rows[i].name) == length && strncmp(rows[i].name, name, length) == 0) {
+            *index_out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool find_letter(char letter, size_t *index_out)
+{
+    for (size_t i = 0; i < PS_OPT_COUNT; i++) {
+        if (rows[i].letter == letter && letter != '\0') {
+            *index_out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "--name", "--name=value", "--name value"; *at moves over the value. */
+static enum ps_code parse_long(struct ps_options *options, int argc, char **argv, int *at,
+                               struct ps_err *err)
+{
+    const char *name = argv[*at] + 2;
+    const char *equals = strchr(name, '=');
+    size_t length = equals != NULL ? (size_t)(equals - name) : strlen(name);
+    size_t index = 0;
+
+    if (!find_long(name, length, &index)) {
+        char text[64];
+
+        ps_str_copy(text, length < sizeof(text) - 1 ? length + 1 : sizeof(text), name);
+        return unknown_flag(text, err);
+    }
+    if (rows[index].kind == KIND_SWITCH) {
+        if (equals != NULL && strcmp(equals, "=true") != 0 && strcmp(equals, "=false") != 0) {
+            return ps_err_set(err, PS_E_INVALID, "--%s takes no value", rows[index].name);
+        }
+        return set_value(options, index, equals != NULL ? equals + 1 : "true", err);
+    }
+    if (equals != NULL) {
+        return set_value(options, index, equals + 1, err);
+    }
+    if (*at + 1 >= argc) {
+        return ps_err_set(err, PS_E_INVALID, "--%s needs a value: %s", rows[index].name,
+                          rows[index].value_name);
+    }
+    *at += 1;
+    return set_value(options, index, argv[*at], err);
+}
+
+/* "-qr", "-c 4", "-c4". */
+static enum ps_code parse_letters(struct ps_options *options, int argc, char **argv, int *at,
+                                  struct ps_err *err)
+{
+    for (const char *letter = argv[*at] + 1; *letter != '\0'; letter++) {
+        size_t index = 0;
+
+        if (!find_letter(*letter, &index)) {
+            return ps_err_set(err, PS_E_INVALID, "unknown flag -%c: see purser help flags", *letter);
+        }
+        if (rows[index].kind == KIND_SWITCH) {
+            options->values[index] = "true";
+            continue;
+        }
+        if (letter[1] != '\0') {
+            return set_value(options, index, letter + 1, err);
+        }
+        if (*at + 1 >= argc) {
+            return ps_err_set(err, PS_E_INVALID, "-%c needs a value: %s", *letter,
+                              rows[index].value_name);
+        }
+        *at += 1;
+        return set_value(options, index, argv[*at], err);
+    }
+    return PS_OK;
+}
+
+static const char *env_name(size_t index, char *text, size_t text_size_bytes)
+{
+    (void)snprintf(text, text_size_bytes, "PURSER_%s", rows[index].name);
+    for (char *c = text; *c != '\0'; c++) {
+        *c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+    }
+    return text;
+}
+
+static bool is_on(const char *value)
+{
+    return strcmp(value, "1") == 0 || strcmp(value, "true") == 0 || strcmp(value, "yes") == 0;
+}
+
+static void fill_from_env(struct ps_options *options, ps_getenv_fn getenv_fn, void *getenv_user)
+{
+    for (size_t i = 0; i < PS_OPT_COUNT; i++) {
+        char name[64];
+        const char *value = getenv_fn(getenv_user, env_name(i, name, sizeof(name)));
+
+        if (value == NULL || value[0] == '\0' || options->values[i] != NULL ||
+            rows[i].kind == KIND_LIST || i == PS_OPT_HELP) {
+            continue;
+        }
+        options->values[i] = rows[i].kind == KIND_SWITCH && is_on(value) ? "true"
+                             : rows[i].kind == KIND_SWITCH               ? "false"
+                                                                         : value;
+        options->from_env[i] = true;
+    }
+}
+
+enum ps_code ps_options_parse(struct ps_options *options, int argc, char **argv,
+                              ps_getenv_fn getenv_fn, void *getenv_user, struct ps_err *err)
+{
+    enum ps_code code = PS_OK;
+    bool flags_ended = false;
+
+    memset(options, 0, sizeof(*options));
+    options->args = calloc((size_t)argc + 1, sizeof(*options->args));
+    if (options->args == NULL) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    }
+    for (int i = 1; i < argc && code == PS_OK; i++) {
+        if (flags_ended || argv[i][0] != '-' || argv[i][1] == '\0') {
+            options->args[options->arg_count++] = argv[i];
+        } else if (strcmp(argv[i], "--") == 0) {
+            flags_ended = true;
+        } else if (argv[i][1] == '-') {
+            code = parse_long(options, argc, argv, &i, err);
+        } else {
+            code = parse_letters(options, argc, argv, &i, err);
+        }
+    }
+    if (code == PS_OK) {
+        fill_from_env(options, getenv_fn, getenv_user);
+    }
+    return code;
+}
+
+void ps_options_clear(struct ps_options *options)
+{
+    free(options->args);
+    options->args = NULL;
+}
+
+const char *ps_options_origin(const struct ps_options *options, enum ps_option option, char *text)
+{
+    if (options->from_env[option]) {
+        return env_name(option, text, 64);
+    }
+    (void)snprintf(text, 64, "flag --%s", rows[option].name);
+    return text;
+}
+
+enum ps_code ps_options_size(const struct ps_options *options, enum ps_option option,
+                             uint64_t *bytes_out, struct ps_err *err)
+{
+    char origin[64];
+    uint64_t bytes = 0;
+
+    if (options->values[option] == NULL) {
+        return PS_OK;
+    }
+    if (!ps_size_parse(options->values[option], &bytes) || bytes == 0) {
+        return ps_err_set(err, PS_E_INVALID, "%s: '%s' is no size: write e.g. 64MiB",
+                          ps_options_origin(options, option, origin), options->values[option]);
+    }
+    *bytes_out = bytes;
+    return PS_OK;
+}
+
+enum ps_code ps_options_number(const struct ps_options *options, enum ps_option option,
+                               uint32_t *value_out, struct ps_err *err)
+{
+    char origin[64];
+    uint64_t value = 0;
+
+    if (options->values[option] == NULL) {
+        return PS_OK;
+    }
+    if (!ps_u64_parse(options->values[option], &value) || value == 0 || value > 64) {
+        return ps_err_set(err, PS_E_INVALID, "%s: '%s' is no number from 1 to 64",
+                          ps_options_origin(options, option, origin), options->values[option]);
+    }
+    *value_out = (uint32_t)value;
+    return PS_OK;
+}
+
+void ps_options_describe(FILE *file)
+{
+    (void)fprintf(file, "Flags. Each has a variable: --part-size is PURSER_PART_SIZE.\n");
+    for (size_t i = 0; i < PS_OPT_COUNT; i++) {
+        char left[48];
+        char letter[8] = "    ";
+
+        if (rows[i].letter != '\0') {
+            (void)snprintf(letter, sizeof(letter), "-%c, ", rows[i].letter);
+        }
+        (void)snprintf(left, sizeof(left), "%s--%s %s", letter, rows[i].name, rows[i].value_name);
+        (void)fprintf(file, "  %-34s %s\n", left, rows[i].help);
+    }
+}

@@ -1,0 +1,87 @@
+/**
+ * options - flags and their PURSER_ variables, from one table; commands ask for values by name.
+ *
+ * Flow:    argv, environment -> [options] -> cli/app.h, cli/cmd_*.c
+ * Thread:  the loop thread
+ * Source:  POSIX 12.2 utility syntax, with GNU long options ("--name value", "--name=value", "--" ends them)
+ */
+#ifndef PS_CLI_OPTIONS_H
+#define PS_CLI_OPTIONS_H
+
+#include "base/environment.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum ps_option {
+    PS_OPT_HELP,
+    PS_OPT_JSON,
+    PS_OPT_QUIET,
+    PS_OPT_VERBOSE,
+    PS_OPT_RECURSIVE,
+    PS_OPT_RESTART,
+    PS_OPT_CREATE_ONLY,
+    PS_OPT_PART_SIZE,
+    PS_OPT_THRESHOLD,
+    PS_OPT_CONCURRENCY,
+    PS_OPT_CHECKSUM,
+    PS_OPT_STORAGE_CLASS,
+    PS_OPT_CONTENT_TYPE,
+    PS_OPT_META,
+    PS_OPT_TAG,
+    PS_OPT_ENDPOINT,
+    PS_OPT_REGION,
+    PS_OPT_PROFILE,
+    PS_OPT_PATH_STYLE,
+    PS_OPT_CA_BUNDLE,
+    PS_OPT_SIGN_PAYLOAD,
+    PS_OPT_MEMORY_LIMIT,
+    PS_OPT_STATE_DIR,
+    PS_OPT_POLICY_PATH,
+    PS_OPT_CONFIG,
+    PS_OPT_LOG_LEVEL,
+    PS_OPT_LOG_FORMAT,
+    PS_OPT_COUNT,
+};
+
+/** Most --meta and --tag; a store takes fewer. */
+#define PS_OPTION_LIST_MAX 32
+
+struct ps_options {
+    const char *values[PS_OPT_COUNT]; /* NULL = not given; "true" for a switch */
+    bool from_env[PS_OPT_COUNT];
+    const char *meta[PS_OPTION_LIST_MAX]; /* "name=value" */
+    size_t meta_count;
+    const char *tags[PS_OPTION_LIST_MAX];
+    size_t tag_count;
+    const char **args; /* what is no flag, the command's name first; points into argv */
+    int arg_count;
+};
+
+/**
+ * Take argv[1..] apart, then fill in what is unset from the environment. Text is borrowed from both.
+ *
+ * Errors:  PS_E_INVALID for an unknown flag (with the nearest known one) or a missing value; PS_E_NO_MEMORY.
+ */
+PS_MUST_USE enum ps_code ps_options_parse(struct ps_options *options, int argc, char **argv,
+                                          ps_getenv_fn getenv_fn, void *getenv_user,
+                                          struct ps_err *err);
+void ps_options_clear(struct ps_options *options);
+
+bool ps_options_has(const struct ps_options *options, enum ps_option option);
+
+/** The value as a size or a number; *value_out is left alone when it was not given. PS_E_INVALID names flag and value. */
+PS_MUST_USE enum ps_code ps_options_size(const struct ps_options *options, enum ps_option option,
+                                         uint64_t *bytes_out, struct ps_err *err);
+PS_MUST_USE enum ps_code ps_options_number(const struct ps_options *options, enum ps_option option,
+                                           uint32_t *value_out, struct ps_err *err);
+
+/** "flag --part-size" or "PURSER_PART_SIZE", whichever gave the value; text holds 64 bytes. Returns text. */
+const char *ps_options_origin(const struct ps_options *options, enum ps_option option, char *text);
+
+/** Print all flags with their variables, 80 columns. */
+void ps_options_describe(FILE *file);
+
+#endif

@@ -1,0 +1,284 @@
+#include "creds/creds.h"
+
+#include "base/str.h"
+#include "creds/creds_env.h"
+#include "creds/creds_profile.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* AWS SDKs: from 15 minutes before the end they are renewed in passing, from 10 minutes before it all wait for that. */
+#define RENEW_EARLY_MS ((int64_t)15 * 60 * 1000)
+#define RENEW_LATE_MS ((int64_t)10 * 60 * 1000)
+
+/** An early renewal that failed is tried again after this. Lower: a metadata service in trouble is pressed on. */
+#define RENEW_PAUSE_MS ((int64_t)60 * 1000)
+
+enum {
+    PROVIDERS_MAX = 8,
+    SAID_SIZE = 240, /* what the places said, for one message */
+};
+
+struct waiter {
+    struct waiter *next;
+    ps_creds_fn done;
+    void *user;
+};
+
+struct ps_creds_chain {
+    const struct ps_clock *clock;
+    char *region; /* NULL = not set anywhere */
+    struct ps_creds_provider *providers[PROVIDERS_MAX];
+    size_t provider_count;
+    size_t provider_index; /* the one that looks now */
+    bool looking;
+    bool forced; /* the store has refused what is held */
+    bool has_held;
+    struct ps_creds held;
+    int64_t not_before_unix_ms; /* of the next early renewal */
+    char said[SAID_SIZE];
+    struct waiter *waiters; /* in the order of their calls */
+};
+
+static void look_on(struct ps_creds_chain *chain);
+
+/* --- what is held --- */
+
+static int64_t left_ms(const struct ps_creds_chain *chain)
+{
+    return chain->held.expires_unix_ms - ps_clock_unix_ms(chain->clock);
+}
+
+static bool held_for_longer_than(const struct ps_creds_chain *chain, int64_t ms)
+{
+    return chain->has_held && (chain->held.expires_unix_ms == 0 || left_ms(chain) > ms);
+}
+
+/* --- the search --- */
+
+static void wake_waiters(struct ps_creds_chain *chain, const struct ps_err *err)
+{
+    struct waiter *waiter = chain->waiters;
+
+    chain->waiters = NULL;
+    while (waiter != NULL) {
+        struct waiter *next = waiter->next;
+
+        waiter->done(waiter->user, err == NULL ? &chain->held : NULL, err);
+        free(waiter);
+        waiter = next;
+    }
+}
+
+static void end_search(struct ps_creds_chain *chain, const struct ps_err *err)
+{
+    bool keep_held = err != NULL && !chain->forced && held_for_longer_than(chain, 0);
+
+    chain->looking = false;
+    chain->forced = false;
+    if (err != NULL) {
+        chain->not_before_unix_ms = ps_clock_unix_ms(chain->clock) + RENEW_PAUSE_MS;
+    }
+    /* What is held is good to its very end: better than to fail for a metadata service that is down for a minute. */
+    wake_waiters(chain, keep_held ? NULL : err);
+}
+
+static void say(struct ps_creds_chain *chain, const char *what)
+{
+    size_t used = strlen(chain->said);
+
+    (void)snprintf(chain->said + used, sizeof(chain->said) - used, "%s%s", used != 0 ? "; " : "",
+                   what);
+}
+
+static void on_reply(void *user, enum ps_creds_reply reply, struct ps_creds *creds,
+                     const struct ps_err *err)
+{
+    struct ps_creds_chain *chain = user;
+
+    switch (reply) {
+    case PS_CREDS_FOUND:
+        ps_creds_clear(&chain->held);
+        chain->held = *creds;
+        memset(creds, 0, sizeof(*creds));
+        chain->has_held = true;
+        end_search(chain, NULL);
+        return;
+    case PS_CREDS_NONE:
+        say(chain, err->message);
+        chain->provider_index++;
+        look_on(chain);
+        return;
+    case PS_CREDS_FAILED: {
+        struct ps_err failure = *err;
+
+        (void)ps_err_wrap(&failure, failure.code, "credentials");
+        end_search(chain, &failure);
+        return;
+    }
+    }
+}
+
+/* Ask the provider whose turn it is; providers that reply at once nest here, one level each. */
+static void look_on(struct ps_creds_chain *chain)
+{
+    struct ps_creds_provider *provider;
+    struct ps_err err;
+
+    if (chain->provider_index == chain->provider_count) {
+        (void)ps_err_set(&err, PS_E_DENIED, "no credentials: %s", chain->said);
+        end_search(chain, &err);
+        return;
+    }
+    provider = chain->providers[chain->provider_index];
+    provider->look(provider, on_reply, chain);
+}
+
+static void start_search(struct ps_creds_chain *chain)
+{
+    chain->looking = true;
+    chain->provider_index = 0;
+    chain->said[0] = '\0';
+    look_on(chain);
+}
+
+/* --- life --- */
+
+static char *choose_profile(const struct ps_creds_options *options)
+{
+    if (options->profile != NULL && options->profile[0] != '\0') {
+        return ps_strdup(options->profile);
+    }
+    return ps_strdup(ps_creds_env_get(options->getenv, options->getenv_user, "AWS_PROFILE"));
+}
+
+/* chosen NULL = no profile was chosen: the environment goes first. */
+static enum ps_code add_providers(struct ps_creds_chain *chain,
+                                  const struct ps_creds_options *options, const char *chosen,
+                                  struct ps_err *err)
+{
+    struct ps_creds_provider *profile = NULL;
+    enum ps_code code = PS_OK;
+
+    if (chosen == NULL) {
+        code = ps_creds_env_new(&chain->providers[chain->provider_count], options->getenv,
+                                options->getenv_user, err);
+        chain->provider_count += code == PS_OK ? 1 : 0;
+    }
+    if (code == PS_OK) {
+        code = ps_creds_profile_new(&profile, chosen != NULL ? chosen : "default", options->getenv,
+                                    options->getenv_user, err);
+    }
+    if (code == PS_OK) {
+        const char *region = ps_creds_env_region(options->getenv, options->getenv_user);
+
+        chain->providers[chain->provider_count++] = profile;
+        chain->region = region != NULL ? ps_strdup(region) : ps_creds_profile_region(profile);
+    }
+    return code;
+}
+
+enum ps_code ps_creds_chain_new(struct ps_creds_chain **chain_out,
+                                const struct ps_creds_options *options, struct ps_err *err)
+{
+    struct ps_creds_chain *chain = calloc(1, sizeof(*chain));
+    char *chosen;
+    enum ps_code code;
+
+    if (chain == NULL) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "credentials: out of memory");
+    }
+    chain->clock = options->clock;
+    chosen = choose_profile(options);
+    code = add_providers(chain, options, chosen, err);
+    free(chosen);
+    if (code != PS_OK) {
+        ps_creds_chain_free(chain);
+        return code;
+    }
+    *chain_out = chain;
+    return PS_OK;
+}
+
+void ps_creds_chain_free(struct ps_creds_chain *chain)
+{
+    if (chain == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < chain->provider_count; i++) {
+        chain->providers[i]->free(chain->providers[i]);
+    }
+    while (chain->waiters != NULL) {
+        struct waiter *waiter = chain->waiters;
+
+        chain->waiters = waiter->next;
+        free(waiter);
+    }
+    ps_creds_clear(&chain->held);
+    free(chain->region);
+    free(chain);
+}
+
+/* --- public --- */
+
+static void wipe(char **text)
+{
+    if (*text != NULL) {
+        explicit_bzero(*text, strlen(*text));
+        free(*text);
+        *text = NULL;
+    }
+}
+
+void ps_creds_clear(struct ps_creds *creds)
+{
+    wipe(&creds->access_key_id);
+    wipe(&creds->secret_access_key);
+    wipe(&creds->session_token);
+    memset(creds, 0, sizeof(*creds));
+}
+
+static void add_waiter(struct ps_creds_chain *chain, struct waiter *waiter)
+{
+    struct waiter **end = &chain->waiters;
+
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = waiter;
+}
+
+void ps_creds_get(struct ps_creds_chain *chain, int force, ps_creds_fn done, void *user)
+{
+    struct waiter *waiter;
+    struct ps_err err;
+
+    if (force == 0 && held_for_longer_than(chain, RENEW_LATE_MS)) {
+        if (!held_for_longer_than(chain, RENEW_EARLY_MS) && !chain->looking &&
+            ps_clock_unix_ms(chain->clock) >= chain->not_before_unix_ms) {
+            start_search(chain);
+        }
+        done(user, &chain->held, NULL);
+        return;
+    }
+    waiter = calloc(1, sizeof(*waiter));
+    if (waiter == NULL) {
+        (void)ps_err_set(&err, PS_E_NO_MEMORY, "credentials: out of memory");
+        done(user, NULL, &err);
+        return;
+    }
+    waiter->done = done;
+    waiter->user = user;
+    add_waiter(chain, waiter);
+    chain->forced = chain->forced || force != 0;
+    if (!chain->looking) {
+        start_search(chain);
+    }
+}
+
+const char *ps_creds_region(const struct ps_creds_chain *chain)
+{
+    return chain->region;
+}

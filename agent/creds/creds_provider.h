@@ -1,0 +1,31 @@
+/**
+ * creds_provider - one place where credentials may be found; asynchronous, as some of them are asked over the network.
+ *
+ * Flow:    creds_chain.c -> [creds_provider] -> creds_env.h, creds_profile.h
+ * Thread:  the loop thread
+ * Source:  none
+ */
+#ifndef PS_CREDS_CREDS_PROVIDER_H
+#define PS_CREDS_CREDS_PROVIDER_H
+
+#include "creds/creds.h"
+
+enum ps_creds_reply {
+    PS_CREDS_FOUND, /* creds is set */
+    PS_CREDS_NONE, /* not here, look at the next place; err->message says where it looked: "AWS_PROFILE is not set" */
+    PS_CREDS_FAILED, /* here, but unusable: the search ends with err */
+};
+
+/** creds is moved: the receiver owns what is in it. creds and err themselves are borrowed for the call. */
+typedef void (*ps_creds_reply_fn)(void *user, enum ps_creds_reply reply, struct ps_creds *creds,
+                                  const struct ps_err *err);
+
+/** First member of every provider's own struct. */
+struct ps_creds_provider {
+    /** Look now, and call reply exactly once: from within this call, or later. One call at a time. */
+    void (*look)(struct ps_creds_provider *provider, ps_creds_reply_fn reply, void *user);
+    /** End a look under way (no reply comes) and free. */
+    void (*free)(struct ps_creds_provider *provider);
+};
+
+#endif

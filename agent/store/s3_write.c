@@ -1,0 +1,93 @@
+#include "store/s3_write.h"
+
+#include "base/encode.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#define META_PREFIX "x-amz-meta-"
+
+/** A name of user metadata: S3 takes 2 KiB for all of it together. */
+#define META_NAME_MAX_BYTES 512
+
+static enum ps_code add_one(struct ps_s3_pairs *headers, const struct ps_store_pair *pair,
+                            struct ps_err *err)
+{
+    char name[sizeof(META_PREFIX) + META_NAME_MAX_BYTES];
+    size_t used = sizeof(META_PREFIX) - 1;
+    size_t length = strlen(pair->name);
+
+    if (length == 0 || length > META_NAME_MAX_BYTES) {
+        return ps_err_set(err, PS_E_INVALID, "metadata: a name has 1 to %d bytes",
+                          META_NAME_MAX_BYTES);
+    }
+    memcpy(name, META_PREFIX, used);
+    for (const char *at = pair->name; *at != '\0'; at++) {
+        /* RFC 9110 5.6.2 token; S3 stores names in lower case */
+        if (!isalnum((unsigned char)*at) && strchr("!#$%&'*+-.^_`|~", *at) == NULL) {
+            return ps_err_set(err, PS_E_INVALID,
+                              "metadata \"%.64s\": a name has letters, digits, '-' and '_'",
+                              pair->name);
+        }
+        name[used++] = (char)tolower((unsigned char)*at);
+    }
+    name[used] = '\0';
+    return ps_s3_pairs_add(headers, name, pair->value, err);
+}
+
+static enum ps_code add_tags(struct ps_s3_pairs *headers, const struct ps_write_options *options,
+                             struct ps_err *err)
+{
+    struct ps_buf text;
+    enum ps_code code = PS_OK;
+
+    ps_buf_init(&text, 0);
+    for (size_t i = 0; i < options->tag_count && code == PS_OK; i++) {
+        code = i != 0 ? ps_buf_append_str(&text, "&", err) : PS_OK;
+        if (code == PS_OK) {
+            code = ps_uri_encode(&text, options->tags[i].name, PS_URI_KEEP_NONE, err);
+        }
+        if (code == PS_OK) {
+            code = ps_buf_append_str(&text, "=", err);
+        }
+        if (code == PS_OK) {
+            code = ps_uri_encode(&text, options->tags[i].value, PS_URI_KEEP_NONE, err);
+        }
+    }
+    if (code == PS_OK && options->tag_count != 0) {
+        code = ps_s3_pairs_add(headers, "x-amz-tagging", ps_buf_peek(&text), err);
+    }
+    ps_buf_clear(&text);
+    return code;
+}
+
+enum ps_code ps_s3_write_headers(struct ps_s3_pairs *headers,
+                                 const struct ps_write_options *options, struct ps_err *err)
+{
+    const char *type = options->content_type;
+    enum ps_code code =
+        ps_s3_pairs_add(headers, "content-type",
+                        type != NULL && type[0] != '\0' ? type : "application/octet-stream", err);
+
+    if (code == PS_OK && options->storage_class != NULL && options->storage_class[0] != '\0') {
+        code = ps_s3_pairs_add(headers, "x-amz-storage-class", options->storage_class, err);
+    }
+    for (size_t i = 0; i < options->metadata_count && code == PS_OK; i++) {
+        code = add_one(headers, &options->metadata[i], err);
+    }
+    return code == PS_OK ? add_tags(headers, options, err) : code;
+}
+
+void ps_s3_write_error(const struct ps_s3_outcome *outcome, bool create_only, struct ps_err *err)
+{
+    *err = *outcome->err;
+    if (!create_only || err->http_status != 412) {
+        return;
+    }
+    err->code = PS_E_EXISTS;
+    if (outcome->maybe_done) {
+        err->code = PS_E_UNKNOWN_OUTCOME;
+        (void)ps_err_wrap(err, err->code, "the object is there now, perhaps by an earlier try");
+    }
+}

@@ -1,0 +1,167 @@
+#include "store/store_open.h"
+
+#include "base/str.h"
+#include "store/file_store.h"
+#include "store/s3_store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *first_set(const char *a, const char *b, const char *c, const char *d)
+{
+    const char *const all[] = { a, b, c, d };
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (all[i] != NULL && all[i][0] != '\0') {
+            return all[i];
+        }
+    }
+    return "";
+}
+
+static const char *env(const struct ps_store_factory *factory, const char *name)
+{
+    return factory->getenv(factory->getenv_user, name);
+}
+
+/* The root of file:///a/b/key is /a/b; that of file:///a/b/ is /a/b itself, with the key "". */
+static enum ps_code open_file(const struct ps_store_factory *factory, const struct ps_store_url *url,
+                              struct ps_open_store *open, struct ps_err *err)
+{
+    const char *slash = strrchr(url->key, '/');
+    size_t dir_length = slash != NULL ? (size_t)(slash - url->key) : 0;
+    char *root = ps_str_format("/%.*s", (int)dir_length, url->key);
+    const struct ps_file_store_options options = {
+        .loop = factory->loop,
+        .root_dir = root,
+        .clock = factory->clock,
+        .log = factory->log,
+    };
+    enum ps_code code;
+
+    open->key = ps_strdup(slash != NULL ? slash + 1 : url->key);
+    code = root != NULL && open->key != NULL
+               ? ps_file_store_new(&open->store, &options, err)
+               : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    free(root);
+    return code;
+}
+
+static enum ps_code choose_checksum(struct ps_s3_options *options, const char *name,
+                                    struct ps_err *err)
+{
+    options->checksum_fixed = strcmp(name, "auto") != 0;
+    if (options->checksum_fixed && !ps_checksum_parse_name(name, &options->checksum)) {
+        return ps_err_set(err, PS_E_INVALID, "checksum '%s' is none of purser's", name);
+    }
+    return PS_OK;
+}
+
+static enum ps_code make_parts(const struct ps_store_factory *factory, const char *profile,
+                               struct ps_open_store *open, struct ps_err *err)
+{
+    const struct ps_creds_options creds = {
+        .getenv = factory->getenv,
+        .getenv_user = factory->getenv_user,
+        .profile = profile[0] != '\0' ? profile : NULL,
+        .clock = factory->clock,
+    };
+
+    open->retrier = calloc(1, sizeof(*open->retrier));
+    if (open->retrier == NULL) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    }
+    ps_retry_init(open->retrier, factory->ask_retry, factory->ask_retry_user, factory->clock);
+    return ps_creds_chain_new(&open->creds, &creds, err);
+}
+
+static enum ps_code open_s3(const struct ps_store_factory *factory, const struct ps_store_url *url,
+                            const struct ps_store_settings *named, struct ps_open_store *open,
+                            struct ps_err *err)
+{
+    static const struct ps_store_settings nothing = { 0 };
+    const struct ps_store_overrides *flags = &factory->overrides;
+    const struct ps_store_settings *file = named != NULL ? named : &nothing;
+    const char *endpoint =
+        first_set(flags->endpoint, file->endpoint, env(factory, "AWS_ENDPOINT_URL_S3"),
+                  env(factory, "AWS_ENDPOINT_URL"));
+    const char *path_style = first_set(flags->path_style, file->path_style, "auto", NULL);
+    const char *ca_bundle =
+        first_set(flags->ca_bundle, file->ca_bundle, env(factory, "AWS_CA_BUNDLE"), NULL);
+    struct ps_s3_options options = {
+        .loop = factory->loop,
+        .http = factory->http,
+        .clock = factory->clock,
+        .log = factory->log,
+        .bucket = url->bucket,
+        .endpoint = endpoint,
+        .region = first_set(flags->region, file->region, NULL, NULL),
+        .sign_payload = flags->sign_payload || file->sign_payload,
+        .ca_bundle = ca_bundle[0] != '\0' ? ca_bundle : NULL,
+        .connect_timeout_ms = (uint32_t)file->connect_timeout_ms,
+        .stall_timeout_ms = (uint32_t)file->stall_timeout_ms,
+    };
+    enum ps_code code = make_parts(factory, first_set(flags->profile, file->profile, NULL, NULL),
+                                   open, err);
+
+    options.path_style = strcmp(path_style, "true") == 0    ? PS_S3_PATH_STYLE_ON
+                         : strcmp(path_style, "false") == 0 ? PS_S3_PATH_STYLE_OFF
+                                                            : PS_S3_PATH_STYLE_AUTO;
+    if (code == PS_OK) {
+        code = choose_checksum(&options, first_set(flags->checksum, file->checksum, "auto", NULL),
+                               err);
+    }
+    if (code != PS_OK) {
+        return code;
+    }
+    options.creds = open->creds;
+    options.retry = open->retrier;
+    open->key = ps_strdup(url->key);
+    ps_str_copy(open->endpoint, sizeof(open->endpoint), endpoint[0] != '\0' ? endpoint : "AWS");
+    if (open->key == NULL) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    }
+    return ps_s3_store_new(&open->store, &options, err);
+}
+
+enum ps_code ps_store_open(const struct ps_store_factory *factory, const char *url,
+                           struct ps_open_store *open_out, struct ps_err *err)
+{
+    const struct ps_store_settings *named = ps_settings_store_of_url(factory->settings, url);
+    struct ps_open_store open = { 0 };
+    struct ps_store_url parts = { 0 };
+    enum ps_code code = ps_store_url_parse(url, &parts, err);
+
+    if (code != PS_OK) {
+        return code;
+    }
+    ps_str_copy(open.name, sizeof(open.name), named != NULL ? named->name : parts.scheme);
+    open.bucket = ps_strdup(parts.bucket);
+    if (open.bucket == NULL) {
+        code = ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    } else if (strcmp(parts.scheme, "file") == 0) {
+        code = open_file(factory, &parts, &open, err);
+    } else if (strcmp(parts.scheme, "s3") == 0) {
+        code = open_s3(factory, &parts, named, &open, err);
+    } else {
+        code = ps_err_set(err, PS_E_UNSUPPORTED, "%s: no store for %s:// yet: use s3:// or file://",
+                          url, parts.scheme);
+    }
+    ps_store_url_clear(&parts);
+    if (code != PS_OK) {
+        ps_store_close(&open);
+        return code;
+    }
+    *open_out = open;
+    return PS_OK;
+}
+
+void ps_store_close(struct ps_open_store *open)
+{
+    ps_store_free(open->store);
+    ps_creds_chain_free(open->creds);
+    free(open->retrier);
+    free(open->key);
+    free(open->bucket);
+    memset(open, 0, sizeof(*open));
+}
