@@ -2,6 +2,7 @@
 #include "cli/app.h"
 
 #include "base/str.h"
+#include "cli/policies.h"
 
 #include <curl/curl.h>
 #include <signal.h>
@@ -228,6 +229,7 @@ static void take_apart(struct ps_app *app)
     (void)uv_run(app->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(app->loop);
     ps_state_close(app->state);
+    ps_policy_set_free(app->policies);
     ps_settings_clear(&app->settings);
     ps_options_clear(&app->options);
 }
@@ -252,7 +254,8 @@ static enum ps_exit run(struct ps_app *app, struct signals *signals)
     }
     set_up_log(app);
     watch_signals(app, signals);
-    if (make_parts(app, &err) != PS_OK) {
+    if (make_parts(app, &err) != PS_OK ||
+        (command->needs_policies && ps_policies_load(app, &err) != PS_OK)) {
         return ps_app_fail(app, &err);
     }
     return run_command(app, command);

@@ -17,7 +17,6 @@
 #define RENEW_PAUSE_MS ((int64_t)60 * 1000)
 
 enum {
-    PROVIDERS_MAX = 8,
     SAID_SIZE = 240, /* what the places said, for one message */
 };
 
@@ -30,7 +29,7 @@ struct waiter {
 struct ps_creds_chain {
     const struct ps_clock *clock;
     char *region; /* NULL = not set anywhere */
-    struct ps_creds_provider *providers[PROVIDERS_MAX];
+    struct ps_creds_provider *providers[PS_CREDS_PROVIDERS_MAX];
     size_t provider_count;
     size_t provider_index; /* the one that looks now */
     bool looking;
@@ -221,7 +220,19 @@ void ps_creds_chain_free(struct ps_creds_chain *chain)
     free(chain);
 }
 
-/* --- public --- */
+enum ps_code ps_creds_chain_push(struct ps_creds_chain *chain, struct ps_creds_provider **provider,
+                                 struct ps_err *err)
+{
+    if (chain->provider_count == PS_CREDS_PROVIDERS_MAX) {
+        return ps_err_set(err, PS_E_TOO_LARGE, "credentials: more than %d places",
+                          PS_CREDS_PROVIDERS_MAX);
+    }
+    chain->providers[chain->provider_count++] = *provider;
+    *provider = NULL;
+    return PS_OK;
+}
+
+/* --- credentials --- */
 
 static void wipe(char **text)
 {

@@ -195,12 +195,13 @@ static enum ps_creds_reply find(const struct profile_provider *profile, struct p
 
     if (read_file(profile->credentials_path, &credentials, err) == PS_OK &&
         read_file(profile->config_path, &config, err) == PS_OK) {
-        if (strcmp(credentials.cannot, "role_arn") == 0 || strcmp(config.cannot, "role_arn") == 0) {
-            /* The keys beside role_arn are only to get the role with: to act with them would be another identity. */
-            say_none(profile, &credentials, &config, err);
-            reply = PS_CREDS_NONE;
-        } else if (take_creds(profile, profile->credentials_path, &credentials, creds, err) ||
-                   take_creds(profile, profile->config_path, &config, creds, err)) {
+        /* The keys beside role_arn are only to get the role with: to act with them would be another identity. */
+        bool has_role =
+            strcmp(credentials.cannot, "role_arn") == 0 || strcmp(config.cannot, "role_arn") == 0;
+
+        if (!has_role &&
+            (take_creds(profile, profile->credentials_path, &credentials, creds, err) ||
+             take_creds(profile, profile->config_path, &config, creds, err))) {
             reply = creds->access_key_id != NULL ? PS_CREDS_FOUND : PS_CREDS_FAILED;
         } else {
             say_none(profile, &credentials, &config, err);

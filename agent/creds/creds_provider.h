@@ -28,4 +28,17 @@ struct ps_creds_provider {
     void (*free)(struct ps_creds_provider *provider);
 };
 
+/** Places that a chain can have; the AWS SDKs know about ten, of which a chosen profile leaves one. */
+#define PS_CREDS_PROVIDERS_MAX 12
+
+/**
+ * Add a place to look at after all others; not while a search is under way. The chain owns *provider then, and
+ * *provider is NULL.
+ *
+ * Errors:  PS_E_TOO_LARGE when there are PS_CREDS_PROVIDERS_MAX already.
+ */
+PS_MUST_USE enum ps_code ps_creds_chain_push(struct ps_creds_chain *chain,
+                                             struct ps_creds_provider **provider,
+                                             struct ps_err *err);
+
 #endif

@@ -100,7 +100,8 @@ static void on_socket_event(uv_poll_t *poll, int status, int events)
     int curl_events = 0;
 
     if (status < 0) {
-        curl_events = CURL_CSELECT_ERR;
+        /* Let curl read: an answer that came before the reset is still to be had. CURL_CSELECT_ERR would drop it. */
+        curl_events = CURL_CSELECT_IN | CURL_CSELECT_OUT;
     }
     if ((events & UV_READABLE) != 0) {
         curl_events |= CURL_CSELECT_IN;

@@ -9,10 +9,9 @@
 enum {
     YEAR_MIN = 1970,
     YEAR_MAX = 9999,
-    MINUTES_PER_DAY = 24 * 60,
 };
 
-#define MS_PER_DAY ((int64_t)MINUTES_PER_DAY * 60 * 1000)
+#define MS_PER_DAY ((int64_t)24 * 60 * 60 * 1000)
 
 static const char day_names[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
 static const char month_names[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -69,7 +68,8 @@ static bool is_valid(const struct civil *civil)
 
 static int64_t unix_ms_of(const struct civil *civil)
 {
-    int64_t minutes = unix_day_of(civil) * MINUTES_PER_DAY + civil->hour * 60 + civil->minute;
+    int64_t hours = unix_day_of(civil) * 24 + civil->hour;
+    int64_t minutes = hours * 60 + civil->minute;
 
     return (minutes * 60 + civil->second) * 1000;
 }

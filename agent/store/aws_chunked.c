@@ -351,7 +351,7 @@ ssize_t ps_aws_chunked_read(void *user, uint64_t offset, void *into, size_t size
 enum ps_code ps_aws_chunked_new(struct ps_aws_chunked **chunked_out,
                                 const struct ps_aws_chunked_options *options, struct ps_err *err)
 {
-    uint64_t encoded_size_bytes;
+    uint64_t encoded_size_bytes = 0;
     struct ps_aws_chunked *chunked;
     enum ps_code code = ps_aws_chunked_size(options, &encoded_size_bytes, err);
 

@@ -70,8 +70,10 @@ struct ps_aws_chunked_options {
     enum ps_checksum_algorithm checksum;
     /** The whole body's, when it is known; NULL or NONE = it is computed as the data pass. Copied. */
     const struct ps_checksum *checksum_value;
-    const struct ps_aws_chunked_signer *signer; /* copied; NULL for the unsigned form */
-    const char *seed_signature;                 /* of the request's headers; copied; NULL for the unsigned form */
+    /** Copied; NULL for the unsigned form. */
+    const struct ps_aws_chunked_signer *signer;
+    /** That of the request's headers; copied; NULL for the unsigned form. */
+    const char *seed_signature;
 };
 
 /**

@@ -57,16 +57,18 @@ struct ps_sign_v4_request {
     const char *path;   /* as sent, encoded already: "/bucket/a%20b"; "" counts as "/" */
     const struct ps_sign_v4_pair *query; /* decoded, any order; value NULL = "" */
     size_t query_count;
-    const char *canonical_query; /* when query_count is 0: encoded and sorted already; NULL = none */
-    const struct ps_sign_v4_pair *headers; /* those to be signed, any order, any case; repeated names are joined */
+    /** When query_count is 0: encoded and sorted already; NULL = none. */
+    const char *canonical_query;
+    /** Those to be signed, in any order and any case; the values of a name that repeats are joined. */
+    const struct ps_sign_v4_pair *headers;
     size_t header_count;
     const char *payload_hash; /* the value of x-amz-content-sha256; NULL = UNSIGNED-PAYLOAD */
-    int64_t unix_ms;          /* the time of x-amz-date (http/http_date.h), corrected by the server's clock */
+    int64_t unix_ms;          /* the time of x-amz-date (http/http_date.h), by the server's clock */
     const char *region;
     const char *service; /* NULL = "s3" */
     const char *access_key_id;
     const char *secret_access_key;
-    const char *session_token; /* NULL or "" = none; used by ps_sign_v4_presign only, else it is a header */
+    const char *session_token; /* NULL or "" = none; for ps_sign_v4_presign, else it is a header */
 };
 
 /**

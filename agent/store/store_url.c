@@ -62,8 +62,8 @@ static enum ps_code parse_bucket_url(const char *url, const char *scheme, const 
     if (!is_bucket(rest, length)) {
         return ps_err_set(
             err, PS_E_INVALID,
-            "%s: no bucket is called %.*s; write %s://BUCKET/KEY with letters, digits, '-', "
-            "'.' and '_' in BUCKET",
+            SHOWN ": no bucket is called %.*s; write %s://BUCKET/KEY with letters, digits, '-', "
+                  "'.' and '_' in BUCKET",
             url, length < 64 ? (int)length : 64, rest, scheme);
     }
     return finish(scheme, ps_strndup(rest, length),
@@ -131,8 +131,13 @@ static enum ps_code parse_file_url(const char *url, const char *rest, struct ps_
 static enum ps_code refuse(const char *url, struct ps_err *err)
 {
     const char *scheme_end = strstr(url, "://");
-    size_t shown = scheme_end != NULL ? (size_t)(scheme_end - url) + 3 : strcspn(url, "?@");
+    size_t shown = 0;
 
+    if (scheme_end != NULL) {
+        shown = (size_t)(scheme_end - url) + 3;
+    } else if (strchr(url, '@') == NULL) {
+        shown = strcspn(url, "?");
+    }
     return ps_err_set(err, PS_E_INVALID,
                       "%.*s%s: not a URL of a store; write s3://BUCKET/KEY, oss://BUCKET/KEY or "
                       "file:///DIR/FILE",

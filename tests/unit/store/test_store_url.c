@@ -111,7 +111,7 @@ Test(store_url, does_not_repeat_secrets)
         "user:hunter2@host",
     };
 
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
         struct ps_store_url url = { 0 };
         struct ps_err err;
 

@@ -181,7 +181,7 @@ Test(xml_read, escapes_what_an_element_can_carry)
         const char *text;
         const char *escaped; /* NULL = refused */
     } rows[] = {
-        /* protocols: keys are escaped & < > " ' and CR as &#13; */
+        /* XML 1.0 2.4 and 2.11: markup is escaped, and a CR must not become an LF */
         { "a/2 & 3.bin", "a/2 &amp; 3.bin" },
         { "<>\"'\r\n\t", "&lt;&gt;&quot;&apos;&#13;\n\t" },
         { "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80" },

@@ -1,0 +1,242 @@
+#include "lua/answer.h"
+
+#include "base/str.h"
+#include "lua/api_purser.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+/* Largest part any store takes. */
+#define PART_SIZE_MAX ((uint64_t)5 * 1024 * 1024 * 1024)
+
+static PS_MAY_RAISE void check_reason(lua_State *lua, int table, struct ps_origin *origin)
+{
+    if (!lua_istable(lua, table)) {
+        (void)luaL_error(lua, "answered a %s: a table or nil is wanted", luaL_typename(lua, table));
+    }
+    lua_pushliteral(lua, "reason");
+    if (lua_rawget(lua, table) != LUA_TSTRING || lua_rawlen(lua, -1) == 0) {
+        (void)luaL_error(lua, "the answer has no reason");
+    }
+    ps_str_copy(origin->reason, sizeof(origin->reason), lua_tostring(lua, -1));
+    lua_pop(lua, 1);
+}
+
+/* Walk the table: the next key is pushed as text and its value after it. False at the end. */
+static PS_MAY_RAISE bool next_field(lua_State *lua, int table, const char **key_out)
+{
+    if (lua_next(lua, table) == 0) {
+        return false;
+    }
+    if (lua_type(lua, -2) != LUA_TSTRING) {
+        (void)luaL_error(lua, "the answer has a key that is no text");
+    }
+    *key_out = lua_tostring(lua, -2);
+    return true;
+}
+
+static PS_MAY_RAISE void fail_unknown(lua_State *lua, const char *key)
+{
+    (void)luaL_error(lua, "unknown field `%s` in the answer", key);
+}
+
+static PS_MAY_RAISE const char *need_text(lua_State *lua, const char *key, size_t size_max)
+{
+    if (lua_type(lua, -1) != LUA_TSTRING || lua_rawlen(lua, -1) >= size_max ||
+        strlen(lua_tostring(lua, -1)) != lua_rawlen(lua, -1)) {
+        (void)luaL_error(lua, "`%s` must be a text of less than %d bytes", key, (int)size_max);
+    }
+    return lua_tostring(lua, -1);
+}
+
+static PS_MAY_RAISE bool need_bool(lua_State *lua, const char *key)
+{
+    if (lua_type(lua, -1) != LUA_TBOOLEAN) {
+        (void)luaL_error(lua, "`%s` must be true or false", key);
+    }
+    return lua_toboolean(lua, -1) != 0;
+}
+
+static PS_MAY_RAISE uint64_t need_bytes(lua_State *lua, const char *key, uint64_t least,
+                                        uint64_t most)
+{
+    uint64_t bytes = 0;
+
+    if (!ps_lua_to_bytes(lua, -1, &bytes) || bytes < least || bytes > most) {
+        (void)luaL_error(lua, "`%s` must be whole bytes or a size like '64MiB', within limits", key);
+    }
+    return bytes;
+}
+
+/* --- upload --- */
+
+static PS_MAY_RAISE char *keep(lua_State *lua, struct ps_upload_decision *out, size_t *text_used,
+                               int index)
+{
+    size_t length = 0;
+    const char *text = lua_tolstring(lua, index, &length);
+    char *kept;
+
+    if (length + 1 > PS_ANSWER_TEXT_MAX - *text_used) {
+        (void)luaL_error(lua, "tags and metadata are larger than %d bytes", (int)PS_ANSWER_TEXT_MAX);
+    }
+    kept = out->text + *text_used;
+    memcpy(kept, text, length + 1);
+    *text_used += length + 1;
+    return kept;
+}
+
+static PS_MAY_RAISE void take_pairs(lua_State *lua, const char *field, struct ps_pairs *pairs,
+                                    struct ps_upload_decision *out, size_t *text_used)
+{
+    int table = lua_gettop(lua);
+    const char *key = NULL;
+
+    if (!lua_istable(lua, table)) {
+        (void)luaL_error(lua, "`%s` must be a table of texts", field);
+    }
+    pairs->count = 0;
+    lua_pushnil(lua);
+    while (next_field(lua, table, &key)) {
+        if (pairs->count == PS_PAIRS_MAX) {
+            (void)luaL_error(lua, "`%s` has more than %d entries", field, PS_PAIRS_MAX);
+        }
+        (void)need_text(lua, key, 2048);
+        pairs->items[pairs->count].name = keep(lua, out, text_used, -2);
+        pairs->items[pairs->count].value = keep(lua, out, text_used, -1);
+        pairs->count++;
+        lua_pop(lua, 1);
+    }
+}
+
+static PS_MAY_RAISE void take_checksum(lua_State *lua, struct ps_upload_decision *out)
+{
+    static const char *const names[] = { "auto",  "crc64nvme", "crc64ecma", "crc32c",
+                                         "crc32", "sha256",    "md5" };
+    const char *text = need_text(lua, "checksum", sizeof(out->checksum));
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            ps_str_copy(out->checksum, sizeof(out->checksum), text);
+            return;
+        }
+    }
+    (void)luaL_error(lua, "`checksum` '%s' is none of auto crc64nvme crc64ecma crc32c crc32 sha256 "
+                          "md5",
+                     text);
+}
+
+static PS_MAY_RAISE unsigned take_upload_field(lua_State *lua, const char *key,
+                                               struct ps_upload_decision *out, size_t *text_used)
+{
+    if (strcmp(key, "threshold") == 0) {
+        out->threshold_bytes = need_bytes(lua, key, 1, PART_SIZE_MAX);
+        return PS_UPLOAD_FIELD_THRESHOLD;
+    }
+    if (strcmp(key, "concurrency") == 0) {
+        out->concurrency = (uint32_t)need_bytes(lua, key, 1, 64);
+        return PS_UPLOAD_FIELD_CONCURRENCY;
+    }
+    if (strcmp(key, "checksum") == 0) {
+        take_checksum(lua, out);
+        return PS_UPLOAD_FIELD_CHECKSUM;
+    }
+    if (strcmp(key, "storage_class") == 0) {
+        ps_str_copy(out->storage_class, sizeof(out->storage_class),
+                    need_text(lua, key, sizeof(out->storage_class)));
+        return PS_UPLOAD_FIELD_STORAGE_CLASS;
+    }
+    if (strcmp(key, "skip") == 0) {
+        out->skip = need_bool(lua, key);
+        return PS_UPLOAD_FIELD_SKIP;
+    }
+    if (strcmp(key, "tags") == 0) {
+        take_pairs(lua, key, &out->tags, out, text_used);
+        return PS_UPLOAD_FIELD_TAGS;
+    }
+    if (strcmp(key, "metadata") == 0) {
+        take_pairs(lua, key, &out->metadata, out, text_used);
+        return PS_UPLOAD_FIELD_METADATA;
+    }
+    if (strcmp(key, "reason") != 0) {
+        fail_unknown(lua, key);
+    }
+    return 0;
+}
+
+void ps_answer_take_upload(lua_State *lua, struct ps_origin *origin, struct ps_upload_decision *out,
+                           size_t *text_used)
+{
+    int table = lua_gettop(lua);
+    const char *key = NULL;
+
+    luaL_checkstack(lua, 8, NULL);
+    check_reason(lua, table, origin);
+    lua_pushnil(lua);
+    while (next_field(lua, table, &key)) {
+        unsigned field = take_upload_field(lua, key, out, text_used);
+
+        out->set |= field;
+        if (field != 0) {
+            out->origins[__builtin_ctz(field)] = *origin;
+        }
+        lua_pop(lua, 1);
+    }
+}
+
+/* --- part_size --- */
+
+void ps_answer_take_part_size(lua_State *lua, struct ps_origin *origin,
+                              struct ps_part_size_decision *out)
+{
+    int table = lua_gettop(lua);
+    const char *key = NULL;
+    bool has_bytes = false;
+
+    luaL_checkstack(lua, 8, NULL);
+    check_reason(lua, table, origin);
+    lua_pushnil(lua);
+    while (next_field(lua, table, &key)) {
+        if (strcmp(key, "bytes") == 0) {
+            out->bytes = need_bytes(lua, key, 1, PART_SIZE_MAX);
+            has_bytes = true;
+        } else if (strcmp(key, "reason") != 0) {
+            fail_unknown(lua, key);
+        }
+        lua_pop(lua, 1);
+    }
+    if (!has_bytes) {
+        (void)luaL_error(lua, "`bytes` is missing in the answer");
+    }
+    out->origin = *origin;
+}
+
+/* --- retry --- */
+
+void ps_answer_take_retry(lua_State *lua, struct ps_origin *origin, struct ps_retry_decision *out)
+{
+    int table = lua_gettop(lua);
+    const char *key = NULL;
+
+    luaL_checkstack(lua, 8, NULL);
+    check_reason(lua, table, origin);
+    lua_pushnil(lua);
+    while (next_field(lua, table, &key)) {
+        if (strcmp(key, "after") == 0) {
+            double seconds = 0;
+
+            if (!ps_lua_to_seconds(lua, -1, &seconds) || seconds > 86400) {
+                (void)luaL_error(lua, "`after` must be seconds or a duration like '2s', up to a day");
+            }
+            out->has_after = true;
+            out->after_ms = (uint64_t)(seconds * 1000.0);
+            out->give_up = false;
+        } else if (strcmp(key, "give_up") == 0) {
+            out->give_up = need_bool(lua, key);
+        } else if (strcmp(key, "reason") != 0) {
+            fail_unknown(lua, key);
+        }
+        lua_pop(lua, 1);
+    }
+    out->origin = *origin;
+}
