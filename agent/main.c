@@ -130,7 +130,8 @@ static void on_stop_signal(uv_signal_t *handle, int number)
     struct ps_app *app = handle->data;
 
     if (app->caught_signal != 0 || app->on_stop == NULL) {
-        _exit(128 + number); /* the second time there is no waiting: checkpoints are durable anyway */
+        _exit(128 +
+              number); /* the second time there is no waiting: checkpoints are durable anyway */
     }
     app->caught_signal = number;
     app->on_stop(app->on_signal_user);
@@ -146,7 +147,8 @@ static void on_report_signal(uv_signal_t *handle, int number)
     }
 }
 
-static void watch_signal(struct ps_app *app, uv_signal_t *handle, uv_signal_cb on_signal, int number)
+static void watch_signal(struct ps_app *app, uv_signal_t *handle, uv_signal_cb on_signal,
+                         int number)
 {
     (void)uv_signal_init(app->loop, handle);
     handle->data = app;

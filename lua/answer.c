@@ -63,7 +63,8 @@ static PS_MAY_RAISE uint64_t need_bytes(lua_State *lua, const char *key, uint64_
     uint64_t bytes = 0;
 
     if (!ps_lua_to_bytes(lua, -1, &bytes) || bytes < least || bytes > most) {
-        (void)luaL_error(lua, "`%s` must be whole bytes or a size like '64MiB', within limits", key);
+        (void)luaL_error(lua, "`%s` must be whole bytes or a size like '64MiB', within limits",
+                         key);
     }
     return bytes;
 }
@@ -78,7 +79,8 @@ static PS_MAY_RAISE char *keep(lua_State *lua, struct ps_upload_decision *out, s
     char *kept;
 
     if (length + 1 > PS_ANSWER_TEXT_MAX - *text_used) {
-        (void)luaL_error(lua, "tags and metadata are larger than %d bytes", (int)PS_ANSWER_TEXT_MAX);
+        (void)luaL_error(lua, "tags and metadata are larger than %d bytes",
+                         (int)PS_ANSWER_TEXT_MAX);
     }
     kept = out->text + *text_used;
     memcpy(kept, text, length + 1);
@@ -121,8 +123,9 @@ static PS_MAY_RAISE void take_checksum(lua_State *lua, struct ps_upload_decision
             return;
         }
     }
-    (void)luaL_error(lua, "`checksum` '%s' is none of auto crc64nvme crc64ecma crc32c crc32 sha256 "
-                          "md5",
+    (void)luaL_error(lua,
+                     "`checksum` '%s' is none of auto crc64nvme crc64ecma crc32c crc32 sha256 "
+                     "md5",
                      text);
 }
 
@@ -226,7 +229,8 @@ void ps_answer_take_retry(lua_State *lua, struct ps_origin *origin, struct ps_re
             double seconds = 0;
 
             if (!ps_lua_to_seconds(lua, -1, &seconds) || seconds > 86400) {
-                (void)luaL_error(lua, "`after` must be seconds or a duration like '2s', up to a day");
+                (void)luaL_error(lua,
+                                 "`after` must be seconds or a duration like '2s', up to a day");
             }
             out->has_after = true;
             out->after_ms = (uint64_t)(seconds * 1000.0);

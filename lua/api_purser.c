@@ -5,7 +5,9 @@
 #include <lauxlib.h>
 #include <string.h>
 
-enum { PATTERN_MAX = 1024 };
+enum {
+    PATTERN_MAX = 1024
+};
 
 /* Where the pattern can go on after a byte: one bit of `now` a place in the pattern. */
 static void reach(const char *pattern, size_t at, bool *places)
@@ -73,7 +75,8 @@ bool ps_lua_to_bytes(lua_State *lua, int index, uint64_t *bytes_out)
         *bytes_out = (uint64_t)bytes;
         return is_whole != 0 && bytes >= 0;
     }
-    return lua_type(lua, index) == LUA_TSTRING && ps_size_parse(lua_tostring(lua, index), bytes_out);
+    return lua_type(lua, index) == LUA_TSTRING &&
+           ps_size_parse(lua_tostring(lua, index), bytes_out);
 }
 
 static int purser_glob(lua_State *lua)

@@ -11,7 +11,9 @@
 #define CALL_MS_DEFAULT 50
 
 /** Instructions between two looks at the clock: about 10 microseconds. */
-enum { HOOK_COUNT = 1000 };
+enum {
+    HOOK_COUNT = 1000
+};
 
 /* Caps what lives and, during a call, what is allocated in all: a loop that makes garbage would keep the collector
  * busy without ever holding much. */

@@ -22,9 +22,9 @@
 
 /** Zero fields take the defaults. */
 struct ps_lua_limits {
-    size_t live_bytes;          /* 8 MiB: all policies together. Lower: big policy sets fail to load */
+    size_t live_bytes; /* 8 MiB: all policies together. Lower: big policy sets fail to load */
     size_t call_allocated_bytes; /* 16 MiB: what one call may allocate in all, freed or not */
-    int64_t call_ms;            /* 50: a decision holds the loop for so long at most */
+    int64_t call_ms;             /* 50: a decision holds the loop for so long at most */
 };
 
 struct ps_lua_host {

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { API_VERSION = 1 };
+enum {
+    API_VERSION = 1
+};
 
 struct load {
     struct ps_policy_set *set;

@@ -42,7 +42,8 @@ static enum ps_code add_file(struct ps_policy_set *set, const char *dir, const c
     if (path == NULL) {
         return ps_err_set(err, PS_E_NO_MEMORY, "policies: out of memory");
     }
-    for (size_t i = 0; i < set->count; i++) { /* an earlier directory's file of that name is masked */
+    for (size_t i = 0; i < set->count;
+         i++) { /* an earlier directory's file of that name is masked */
         struct policy *other = &set->policies[i];
 
         if (other->masked_by == NULL && strcmp(other->file_name, name) == 0) {
@@ -99,8 +100,8 @@ static enum ps_code read_file(struct policy *policy, struct ps_err *err)
         code = ps_buf_append(&text, chunk, got_bytes, err);
     } while (code == PS_OK && got_bytes == sizeof(chunk));
     if (code == PS_E_TOO_LARGE) {
-        code = ps_err_set(err, PS_E_INVALID, "%s:1: larger than %zu bytes: no policy",
-                          policy->path, PS_POLICY_FILE_SIZE_MAX);
+        code = ps_err_set(err, PS_E_INVALID, "%s:1: larger than %zu bytes: no policy", policy->path,
+                          PS_POLICY_FILE_SIZE_MAX);
     } else if (code == PS_OK && ferror(file) != 0) {
         code = ps_err_set_errno(err, errno, "policy %s", policy->path);
     }

@@ -56,7 +56,7 @@ struct ps_policy_options {
 
 /** One file, for `policy list` and `status`. Borrowed from the set. */
 struct ps_policy_info {
-    const char *name;      /* "part-size"; "" for a masked one */
+    const char *name; /* "part-size"; "" for a masked one */
     const char *path;
     const char *masked_by; /* path; NULL = in force */
     bool hooks[PS_HOOK_COUNT];

@@ -51,8 +51,9 @@ static void check_pattern(lua_State *lua, bool plain)
         steps *= (double)(subject_length + 1);
     }
     if (steps > PATTERN_STEPS_MAX) {
-        (void)luaL_error(lua, "pattern with %d repetitions on %d bytes could run for too long: use "
-                              "purser.glob or purser.prefix",
+        (void)luaL_error(lua,
+                         "pattern with %d repetitions on %d bytes could run for too long: use "
+                         "purser.glob or purser.prefix",
                          power, (int)subject_length);
     }
 }
@@ -129,25 +130,34 @@ static void push_copy(lua_State *lua, int from, const struct guard *guards)
 }
 
 static const struct guard string_guards[] = {
-    { "byte", NULL },          { "char", NULL },           { "find", guarded_find },
-    { "format", NULL },        { "gmatch", guarded_match }, { "gsub", guarded_match },
-    { "len", NULL },           { "lower", NULL },          { "match", guarded_match },
-    { "rep", guarded_rep },    { "reverse", NULL },        { "sub", NULL },
-    { "upper", NULL },         { NULL, NULL },
+    { "byte", NULL },
+    { "char", NULL },
+    { "find", guarded_find },
+    { "format", NULL },
+    { "gmatch", guarded_match },
+    { "gsub", guarded_match },
+    { "len", NULL },
+    { "lower", NULL },
+    { "match", guarded_match },
+    { "rep", guarded_rep },
+    { "reverse", NULL },
+    { "sub", NULL },
+    { "upper", NULL },
+    { NULL, NULL },
 };
 static const struct guard table_guards[] = {
-    { "concat", NULL }, { "insert", NULL }, { "pack", NULL },  { "remove", NULL },
+    { "concat", NULL }, { "insert", NULL }, { "pack", NULL }, { "remove", NULL },
     { "sort", NULL },   { "unpack", NULL }, { NULL, NULL },
 };
 static const struct guard math_guards[] = {
-    { "abs", NULL },  { "ceil", NULL },      { "floor", NULL }, { "fmod", NULL },
-    { "huge", NULL }, { "maxinteger", NULL }, { "max", NULL },   { "min", NULL },
-    { "mininteger", NULL }, { "modf", NULL }, { "sqrt", NULL }, { "tointeger", NULL },
-    { "type", NULL }, { "ult", NULL },       { NULL, NULL },
+    { "abs", NULL },        { "ceil", NULL },       { "floor", NULL }, { "fmod", NULL },
+    { "huge", NULL },       { "maxinteger", NULL }, { "max", NULL },   { "min", NULL },
+    { "mininteger", NULL }, { "modf", NULL },       { "sqrt", NULL },  { "tointeger", NULL },
+    { "type", NULL },       { "ult", NULL },        { NULL, NULL },
 };
 static const struct guard utf8_guards[] = {
-    { "char", NULL }, { "charpattern", NULL }, { "codepoint", NULL },
-    { "codes", NULL }, { "len", NULL }, { "offset", NULL }, { NULL, NULL },
+    { "char", NULL }, { "charpattern", NULL }, { "codepoint", NULL }, { "codes", NULL },
+    { "len", NULL },  { "offset", NULL },      { NULL, NULL },
 };
 static const struct guard base_guards[] = {
     { "assert", NULL },   { "error", NULL },    { "getmetatable", NULL },

@@ -32,7 +32,8 @@ struct ps_source_identity {
 };
 
 enum ps_upload_phase {
-    PS_UPLOAD_CREATING = 1,   /* CreateMultipartUpload may have reached the store; upload_id is empty */
+    PS_UPLOAD_CREATING =
+        1, /* CreateMultipartUpload may have reached the store; upload_id is empty */
     PS_UPLOAD_SENDING = 2,    /* upload_id is known; parts say what is done */
     PS_UPLOAD_COMPLETING = 3, /* all parts are done; Complete may have taken effect */
 };
@@ -46,14 +47,14 @@ struct ps_upload_record {
     struct ps_source_identity source;
     char *source_path; /* absolute, for people; NULL for a stream */
     uint64_t part_size_bytes;
-    uint32_t part_count; /* 0 = stream */
+    uint32_t part_count;        /* 0 = stream */
     uint8_t checksum_algorithm; /* enum ps_checksum_algorithm */
     struct ps_owner owner;
-    char *policy_digest;        /* "" = built-in */
+    char *policy_digest; /* "" = built-in */
     int64_t created_unix_ms;
     int64_t updated_unix_ms;
-    uint32_t done_part_count;   /* filled by reads */
-    uint64_t done_size_bytes;   /* filled by reads */
+    uint32_t done_part_count; /* filled by reads */
+    uint64_t done_size_bytes; /* filled by reads */
 };
 
 void ps_upload_record_clear(struct ps_upload_record *record);
@@ -106,8 +107,8 @@ PS_MUST_USE enum ps_code ps_checkpoint_parts_forget(struct ps_state *state, uint
                                                     struct ps_err *err);
 
 /** Remove the record and its parts. Nothing there is success. */
-PS_MUST_USE enum ps_code ps_checkpoint_end(struct ps_state *state, uint64_t number,
-                                           const char *url, struct ps_err *err);
+PS_MUST_USE enum ps_code ps_checkpoint_end(struct ps_state *state, uint64_t number, const char *url,
+                                           struct ps_err *err);
 
 /** Call each for every upload; the record is borrowed for the call. each returns false to stop. */
 PS_MUST_USE enum ps_code ps_checkpoint_each(struct ps_state *state,

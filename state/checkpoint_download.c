@@ -182,8 +182,7 @@ static enum ps_code claim_body(struct ps_state *state, MDB_txn *txn, void *user,
 
 enum ps_code ps_checkpoint_download_claim(struct ps_state *state, const char *path,
                                           const struct ps_owner *owner, bool *found_out,
-                                          struct ps_download_record *record_out,
-                                          struct ps_err *err)
+                                          struct ps_download_record *record_out, struct ps_err *err)
 {
     struct claim claim = { .path = path, .owner = owner };
     enum ps_code code = ps_state_write(state, claim_body, &claim, err);

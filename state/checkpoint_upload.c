@@ -10,7 +10,8 @@
 
 static bool same_owner(const struct ps_owner *a, const struct ps_owner *b)
 {
-    return a->pid == b->pid && a->start_ticks == b->start_ticks && strcmp(a->boot_id, b->boot_id) == 0;
+    return a->pid == b->pid && a->start_ticks == b->start_ticks &&
+           strcmp(a->boot_id, b->boot_id) == 0;
 }
 
 static enum ps_code check_lock(const char *what, const struct ps_owner *holder,

@@ -68,7 +68,8 @@ enum ps_code ps_owner_self(struct ps_owner *owner_out, struct ps_err *err)
     struct ps_owner owner = { .pid = getpid() };
 
     if (!read_boot_id(owner.boot_id) || !read_start_ticks(owner.pid, &owner.start_ticks)) {
-        return ps_err_set(err, PS_E_IO, "/proc is not readable: it tells which process holds a lock");
+        return ps_err_set(err, PS_E_IO,
+                          "/proc is not readable: it tells which process holds a lock");
     }
     *owner_out = owner;
     return PS_OK;

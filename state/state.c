@@ -11,13 +11,19 @@
 #include <sys/stat.h>
 
 /** Version of the layout, in meta under "schema". A later one is refused; an earlier one would be converted here. */
-enum { SCHEMA_VERSION = 1 };
+enum {
+    SCHEMA_VERSION = 1
+};
 
 /** Readers at once, over all processes. Lower: "readers full" with many purser on one node. 64 bytes each. */
-enum { READERS_MAX = 512 };
+enum {
+    READERS_MAX = 512
+};
 
 /** Room for the databases of all issues to come; costs a few words each. */
-enum { DBS_MAX = 32 };
+enum {
+    DBS_MAX = 32
+};
 
 static const char *const db_names[PS_DB_COUNT] = {
     [PS_DB_META] = "meta",           [PS_DB_UPLOADS] = "uploads", [PS_DB_PARTS] = "parts",
@@ -267,7 +273,8 @@ static enum ps_code open_env(struct ps_state *state, const struct ps_state_optio
     if (rc != 0) {
         return ps_state_error(rc, state->dir, err);
     }
-    (void)mdb_reader_check(state->env, &dead_count); /* readers that died would keep old pages for ever */
+    (void)mdb_reader_check(state->env,
+                           &dead_count); /* readers that died would keep old pages for ever */
     return PS_OK;
 }
 

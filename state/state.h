@@ -25,8 +25,8 @@ struct ps_state;
 #define PS_STATE_MAP_SIZE_BYTES ((size_t)1024 * 1024 * 1024)
 
 struct ps_state_options {
-    const char *dir;     /* created with its parents, mode 0700, when missing */
-    bool read_only;      /* no lock file is written where the directory forbids it */
+    const char *dir;       /* created with its parents, mode 0700, when missing */
+    bool read_only;        /* no lock file is written where the directory forbids it */
     size_t map_size_bytes; /* 0 = PS_STATE_MAP_SIZE_BYTES; tests make it small */
     const struct ps_clock *clock;
 };
@@ -45,9 +45,9 @@ void ps_state_close(struct ps_state *state);
 
 /** A process, such that a recycled pid is not mistaken for the old one. */
 struct ps_owner {
-    char boot_id[37];      /* /proc/sys/kernel/random/boot_id */
+    char boot_id[37]; /* /proc/sys/kernel/random/boot_id */
     int64_t pid;
-    uint64_t start_ticks;  /* field 22 of /proc/PID/stat */
+    uint64_t start_ticks; /* field 22 of /proc/PID/stat */
 };
 
 /** This process. Errors: PS_E_IO when /proc is not readable. */

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAPACITY_BYTES = 256 };
+enum {
+    FIRST_CAPACITY_BYTES = 256
+};
 
 static size_t limit_of(const struct ps_buf *buf)
 {

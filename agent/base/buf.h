@@ -14,10 +14,10 @@
 #include <stdint.h>
 
 struct ps_buf {
-    char *data;               /* NULL until the first append; then data[size_bytes] is NUL */
-    size_t size_bytes;        /* bytes in use */
-    size_t capacity_bytes;    /* bytes allocated */
-    size_t limit_bytes;       /* 0 = PS_BUF_LIMIT_DEFAULT_BYTES */
+    char *data;            /* NULL until the first append; then data[size_bytes] is NUL */
+    size_t size_bytes;     /* bytes in use */
+    size_t capacity_bytes; /* bytes allocated */
+    size_t limit_bytes;    /* 0 = PS_BUF_LIMIT_DEFAULT_BYTES */
 };
 
 /**

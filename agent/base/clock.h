@@ -14,7 +14,8 @@ struct ps_clock {
     void *user;
     int64_t (*unix_ms)(void *user); /* wall clock, milliseconds since 1970 UTC */
     int64_t (*mono_ms)(void *user); /* never goes back; only differences mean anything */
-    uint64_t (*random)(void *user); /* 64 random bits, for jitter and temporary names, not for secrets */
+    uint64_t (*random)(
+        void *user); /* 64 random bits, for jitter and temporary names, not for secrets */
 };
 
 /** The machine's own clock. The struct is static and lives for ever. */

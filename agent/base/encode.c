@@ -17,8 +17,7 @@ char *ps_hex_encode(const void *data, size_t size_bytes, char *text)
 
 char *ps_base64_encode(const void *data, size_t size_bytes, char *text)
 {
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const unsigned char *in = data;
     char *out = text;
 
@@ -104,8 +103,8 @@ bool ps_base64_decode(const char *text, void *data, size_t capacity_bytes, size_
 
 static bool is_unreserved(char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '.' || c == '_' || c == '~';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
 }
 
 enum ps_code ps_uri_encode(struct ps_buf *buf, const char *s, enum ps_uri_keep keep,

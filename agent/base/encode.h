@@ -18,7 +18,7 @@
 /** Room for size_bytes as base64 with padding and a NUL. */
 #define PS_BASE64_SIZE(size_bytes) ((((size_bytes) + 2) / 3) * 4 + 1)
 /** Room for size_bytes as hex and a NUL. */
-#define PS_HEX_SIZE(size_bytes) ((size_bytes) * 2 + 1)
+#define PS_HEX_SIZE(size_bytes) ((size_bytes)*2 + 1)
 
 /** Write lower-case hex and a NUL; text holds PS_HEX_SIZE(size_bytes). Returns text. */
 char *ps_hex_encode(const void *data, size_t size_bytes, char *text);

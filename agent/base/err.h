@@ -56,7 +56,7 @@ struct ps_err {
     int http_status;     /* 0 = no answer came */
     char store_code[64]; /* "NoSuchUpload"; empty = none */
     char request_id[64]; /* x-amz-request-id, x-oss-request-id; empty = none */
-    char message[256];   /* outermost first: "upload a/b.tar: part 7: connect: Connection refused" */
+    char message[256]; /* outermost first: "upload a/b.tar: part 7: connect: Connection refused" */
 };
 
 /**

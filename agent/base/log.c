@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 /** Longest line. Longer ones are cut: write(2) of up to PIPE_BUF (4 KiB) is not torn on a pipe. */
-enum { LINE_SIZE_BYTES = 2048 };
+enum {
+    LINE_SIZE_BYTES = 2048
+};
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 

@@ -29,7 +29,7 @@ struct ps_log {
     enum ps_log_level level; /* lines above it are dropped */
     enum ps_log_format format;
     int fd;
-    const struct ps_clock *clock; /* NULL = no time in the line */
+    const struct ps_clock *clock;    /* NULL = no time in the line */
     void (*before_line)(void *user); /* NULL, or called first: the progress bar clears its line */
     void *user;
 };

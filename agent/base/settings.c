@@ -91,8 +91,7 @@ enum ps_code ps_settings_add_store(struct ps_settings *settings, const char *nam
 enum ps_code ps_settings_set(struct ps_settings *settings, const char *name, const char *value,
                              const char *origin, struct ps_err *err)
 {
-    const struct ps_setting *row =
-        ps_setting_find(ps_settings_rows, ps_settings_row_count, name);
+    const struct ps_setting *row = ps_setting_find(ps_settings_rows, ps_settings_row_count, name);
     enum ps_code code;
 
     if (row == NULL) {

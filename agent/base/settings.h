@@ -90,8 +90,7 @@ PS_MUST_USE enum ps_code ps_settings_load(struct ps_settings *settings, const ch
 
 /** Set one by its dotted name. origin ("flag --memory-limit") begins an error's message. */
 PS_MUST_USE enum ps_code ps_settings_set(struct ps_settings *settings, const char *name,
-                                         const char *value, const char *origin,
-                                         struct ps_err *err);
+                                         const char *value, const char *origin, struct ps_err *err);
 
 /** Print all settings with defaults and help, 80 columns. */
 void ps_settings_describe(FILE *file);

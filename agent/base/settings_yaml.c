@@ -158,7 +158,8 @@ static enum ps_code read_stores(struct reader *reader, const yaml_node_t *node)
             break;
         }
         if (ps_settings_store(reader->settings, name) != NULL) {
-            store = (struct ps_store_settings *)(uintptr_t)ps_settings_store(reader->settings, name);
+            store =
+                (struct ps_store_settings *)(uintptr_t)ps_settings_store(reader->settings, name);
         } else if (ps_settings_add_store(reader->settings, name, &store, &why) != PS_OK) {
             return fail(reader, value, name, why.message);
         }

@@ -202,8 +202,8 @@ bool ps_size_parse(const char *s, uint64_t *bytes_out)
 bool ps_duration_parse(const char *s, uint64_t *ms_out)
 {
     static const struct unit units[] = {
-        { "", 1000 },      { "ms", 1 },          { "s", 1000 },
-        { "m", 60000 },    { "h", 3600000 },     { "d", 86400000 },
+        { "", 1000 },   { "ms", 1 },      { "s", 1000 },
+        { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 },
     };
     uint64_t value = 0;
     uint64_t factor = 1;

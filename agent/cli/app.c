@@ -14,11 +14,11 @@ enum ps_exit ps_app_fail(struct ps_app *app, const struct ps_err *err)
 
     ps_progress_bar_stop(&app->bar);
     if (app->json) {
-        json_t *object = json_pack(
-            "{s:s, s:i, s:o, s:i, s:o, s:o}", "code", ps_code_name(err->code), "exit_code",
-            (int)exit_code, "message", ps_output_text(err->message), "http_status",
-            err->http_status, "store_code", ps_output_text(err->store_code), "request_id",
-            ps_output_text(err->request_id));
+        json_t *object = json_pack("{s:s, s:i, s:o, s:i, s:o, s:o}", "code",
+                                   ps_code_name(err->code), "exit_code", (int)exit_code, "message",
+                                   ps_output_text(err->message), "http_status", err->http_status,
+                                   "store_code", ps_output_text(err->store_code), "request_id",
+                                   ps_output_text(err->request_id));
 
         ps_output_json("error", &object);
     }

@@ -10,7 +10,9 @@
 
 /* doctor URL: one line a check, each with the mend when it fails. */
 
-enum { PROBE_SIZE = 16 };
+enum {
+    PROBE_SIZE = 16
+};
 
 struct doctor {
     struct ps_app *app;
@@ -115,7 +117,8 @@ static void on_list(void *user, const struct ps_object_info *objects, size_t cou
 
 static bool check_list(struct doctor *doctor)
 {
-    const struct ps_list_request request = { .prefix = doctor->open.key, .page_size = 1,
+    const struct ps_list_request request = { .prefix = doctor->open.key,
+                                             .page_size = 1,
                                              .delimiter = "/" };
     struct ps_store_op *op =
         ps_store_list(doctor->open.store, &request, on_list, doctor, &doctor->err);
@@ -177,8 +180,8 @@ static bool check_put(struct doctor *doctor)
     bool good;
 
     request.options.checksum = request.checksum.algorithm;
-    good = wait_for(doctor, ps_store_put(doctor->open.store, &request, on_put, doctor,
-                                         &doctor->err));
+    good =
+        wait_for(doctor, ps_store_put(doctor->open.store, &request, on_put, doctor, &doctor->err));
     (void)snprintf(doctor->detail, sizeof(doctor->detail), "wrote %s", doctor->key);
     say(doctor, "write", good, good ? doctor->detail : doctor->err.message);
     return good;
@@ -199,8 +202,8 @@ static void on_head(void *user, const struct ps_object_info *info, const struct 
 
 static void check_head(struct doctor *doctor)
 {
-    bool good = wait_for(doctor, ps_store_head(doctor->open.store, doctor->key, on_head, doctor,
-                                               &doctor->err));
+    bool good = wait_for(
+        doctor, ps_store_head(doctor->open.store, doctor->key, on_head, doctor, &doctor->err));
 
     say(doctor, "checksum", good, good ? doctor->detail : doctor->err.message);
 }
@@ -290,12 +293,10 @@ enum ps_exit ps_cmd_doctor(struct ps_app *app, const char **args, int arg_count)
     if (ps_store_open(&app->factory, args[0], &doctor.open, &doctor.err) != PS_OK) {
         exit_code = ps_app_fail(app, &doctor.err);
     } else {
-        doctor.key = ps_str_format("%s%s.purser-doctor-%08" PRIx64, doctor.open.key,
-                                   doctor.open.key[0] == '\0' ||
-                                           ps_str_has_suffix(doctor.open.key, "/")
-                                       ? ""
-                                       : "/",
-                                   ps_clock_random(app->clock) & UINT32_MAX);
+        doctor.key = ps_str_format(
+            "%s%s.purser-doctor-%08" PRIx64, doctor.open.key,
+            doctor.open.key[0] == '\0' || ps_str_has_suffix(doctor.open.key, "/") ? "" : "/",
+            ps_clock_random(app->clock) & UINT32_MAX);
         check_all(&doctor);
         exit_code = doctor.failed_count > 0 ? ps_exit_of(doctor.first_code) : PS_EXIT_DONE;
     }

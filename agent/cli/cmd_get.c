@@ -43,15 +43,14 @@ static double seconds_since(const struct get *get)
 static void print_json(const struct get *get, const struct ps_download_result *result)
 {
     char sum[PS_CHECKSUM_TEXT_SIZE];
-    json_t *object = json_pack("{s:o, s:s, s:I, s:o, s:s, s:s, s:b, s:i, s:i, s:I, s:f}", "url",
-                               ps_output_text(get->url), "command", "get", "size_bytes",
-                               (json_int_t)result->size_bytes, "etag", ps_output_text(result->etag),
-                               "checksum_algorithm", ps_checksum_name(result->checksum.algorithm),
-                               "checksum", ps_checksum_to_base64(&result->checksum, sum),
-                               "verified", (int)result->verified, "ranges",
-                               (int)result->range_count, "resumed_ranges",
-                               (int)result->resumed_count, "resumed_bytes",
-                               (json_int_t)result->resumed_bytes, "seconds", seconds_since(get));
+    json_t *object = json_pack(
+        "{s:o, s:s, s:I, s:o, s:s, s:s, s:b, s:i, s:i, s:I, s:f}", "url", ps_output_text(get->url),
+        "command", "get", "size_bytes", (json_int_t)result->size_bytes, "etag",
+        ps_output_text(result->etag), "checksum_algorithm",
+        ps_checksum_name(result->checksum.algorithm), "checksum",
+        ps_checksum_to_base64(&result->checksum, sum), "verified", (int)result->verified, "ranges",
+        (int)result->range_count, "resumed_ranges", (int)result->resumed_count, "resumed_bytes",
+        (json_int_t)result->resumed_bytes, "seconds", seconds_since(get));
 
     ps_output_json("result", &object);
 }
@@ -160,15 +159,15 @@ static enum ps_code target_path(const struct get *get, const char *dest, char **
     const char *name = slash != NULL ? slash + 1 : get->open.key;
     char here[PATH_MAX] = "";
     struct stat status;
-    bool is_dir = (stat(dest, &status) == 0 && S_ISDIR(status.st_mode)) ||
-                  ps_str_has_suffix(dest, "/");
+    bool is_dir =
+        (stat(dest, &status) == 0 && S_ISDIR(status.st_mode)) || ps_str_has_suffix(dest, "/");
 
     if (dest[0] != '/' && getcwd(here, sizeof(here)) == NULL) {
         return ps_err_set(err, PS_E_NOT_FOUND, "the working directory is gone");
     }
-    *path_out = ps_str_format("%s%s%s%s%s", here, here[0] != '\0' ? "/" : "", dest,
-                              is_dir && !ps_str_has_suffix(dest, "/") ? "/" : "",
-                              is_dir ? name : "");
+    *path_out =
+        ps_str_format("%s%s%s%s%s", here, here[0] != '\0' ? "/" : "", dest,
+                      is_dir && !ps_str_has_suffix(dest, "/") ? "/" : "", is_dir ? name : "");
     return *path_out != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
 }
 

@@ -39,8 +39,9 @@ const struct ps_command ps_commands[] = {
 
 static void print_commands(FILE *file)
 {
-    (void)fprintf(file, "purser moves artifacts between files and object stores: resumable, verified, "
-                        "by policy.\n\nUsage: purser COMMAND [FLAGS] ...\n\n");
+    (void)fprintf(file,
+                  "purser moves artifacts between files and object stores: resumable, verified, "
+                  "by policy.\n\nUsage: purser COMMAND [FLAGS] ...\n\n");
     for (const struct ps_command *command = ps_commands; command->name != NULL; command++) {
         char left[64];
 

@@ -24,14 +24,14 @@ static void print_object(const struct ls *ls, const struct ps_object_info *info)
     char time_text[32];
 
     if (ls->app->json) {
-        json_t *object = info->is_prefix
-                             ? json_pack("{s:o}", "key", ps_output_text(info->key))
-                             : json_pack("{s:o, s:I, s:s, s:o, s:o}", "key",
-                                         ps_output_text(info->key), "size_bytes",
-                                         (json_int_t)info->size_bytes, "modified",
-                                         ps_output_time(info->mtime_unix_ms, time_text), "etag",
-                                         ps_output_text(info->etag), "storage_class",
-                                         ps_output_text(info->storage_class));
+        json_t *object =
+            info->is_prefix
+                ? json_pack("{s:o}", "key", ps_output_text(info->key))
+                : json_pack("{s:o, s:I, s:s, s:o, s:o}", "key", ps_output_text(info->key),
+                            "size_bytes", (json_int_t)info->size_bytes, "modified",
+                            ps_output_time(info->mtime_unix_ms, time_text), "etag",
+                            ps_output_text(info->etag), "storage_class",
+                            ps_output_text(info->storage_class));
 
         ps_output_json(info->is_prefix ? "prefix" : "object", &object);
         return;
@@ -120,14 +120,14 @@ static void print_stat_json(const struct ls *ls, const struct ps_object_info *in
         (void)json_object_set_new(metadata, info->metadata[i].name,
                                   ps_output_text(info->metadata[i].value));
     }
-    object = json_pack("{s:o, s:I, s:s, s:o, s:o, s:o, s:s, s:o, s:o}", "url",
-                       ps_output_text(ls->url), "size_bytes", (json_int_t)info->size_bytes,
-                       "modified", ps_output_time(info->mtime_unix_ms, time_text), "etag",
-                       ps_output_text(info->etag), "content_type",
-                       ps_output_text(info->content_type), "storage_class",
-                       ps_output_text(info->storage_class), "checksum_algorithm",
-                       ps_checksum_name(info->checksum.algorithm), "checksum",
-                       ps_output_text(checksum_text(info, sum)), "metadata", metadata);
+    object =
+        json_pack("{s:o, s:I, s:s, s:o, s:o, s:o, s:s, s:o, s:o}", "url", ps_output_text(ls->url),
+                  "size_bytes", (json_int_t)info->size_bytes, "modified",
+                  ps_output_time(info->mtime_unix_ms, time_text), "etag",
+                  ps_output_text(info->etag), "content_type", ps_output_text(info->content_type),
+                  "storage_class", ps_output_text(info->storage_class), "checksum_algorithm",
+                  ps_checksum_name(info->checksum.algorithm), "checksum",
+                  ps_output_text(checksum_text(info, sum)), "metadata", metadata);
     ps_output_json("object", &object);
 }
 

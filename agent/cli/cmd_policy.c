@@ -36,10 +36,10 @@ static void print_one(void *user, const struct ps_policy_info *info)
     listing->count += info->masked_by == NULL ? 1 : 0;
     listing->masked_count += info->masked_by != NULL ? 1 : 0;
     if (listing->app->json) {
-        json_t *object = json_pack("{s:o, s:o, s:s, s:o}", "name", ps_output_text(info->name),
-                                   "path", ps_output_text(info->path), "hooks", hooks, "masked_by",
-                                   info->masked_by != NULL ? ps_output_text(info->masked_by)
-                                                           : json_null());
+        json_t *object =
+            json_pack("{s:o, s:o, s:s, s:o}", "name", ps_output_text(info->name), "path",
+                      ps_output_text(info->path), "hooks", hooks, "masked_by",
+                      info->masked_by != NULL ? ps_output_text(info->masked_by) : json_null());
 
         ps_output_json("policy", &object);
         return;

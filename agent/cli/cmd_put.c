@@ -42,15 +42,15 @@ static double seconds_since(const struct put *put)
 static void print_json(const struct put *put, const struct ps_upload_result *result)
 {
     char sum[PS_CHECKSUM_TEXT_SIZE];
-    json_t *object = json_pack(
-        "{s:o, s:s, s:I, s:o, s:s, s:s, s:i, s:i, s:I, s:I, s:b, s:b, s:f}", "url",
-        ps_output_text(put->url), "command", "put", "size_bytes", (json_int_t)result->size_bytes,
-        "etag", ps_output_text(result->etag), "checksum_algorithm",
-        ps_checksum_name(result->checksum.algorithm), "checksum",
-        ps_checksum_to_base64(&result->checksum, sum), "parts", (int)result->part_count,
-        "resumed_parts", (int)result->resumed_count, "resumed_bytes",
-        (json_int_t)result->resumed_bytes, "sent_bytes", (json_int_t)result->sent_bytes, "adopted",
-        (int)result->adopted, "skipped", (int)result->skipped, "seconds", seconds_since(put));
+    json_t *object = json_pack("{s:o, s:s, s:I, s:o, s:s, s:s, s:i, s:i, s:I, s:I, s:b, s:b, s:f}",
+                               "url", ps_output_text(put->url), "command", "put", "size_bytes",
+                               (json_int_t)result->size_bytes, "etag", ps_output_text(result->etag),
+                               "checksum_algorithm", ps_checksum_name(result->checksum.algorithm),
+                               "checksum", ps_checksum_to_base64(&result->checksum, sum), "parts",
+                               (int)result->part_count, "resumed_parts", (int)result->resumed_count,
+                               "resumed_bytes", (json_int_t)result->resumed_bytes, "sent_bytes",
+                               (json_int_t)result->sent_bytes, "adopted", (int)result->adopted,
+                               "skipped", (int)result->skipped, "seconds", seconds_since(put));
 
     ps_output_json("result", &object);
 }
@@ -76,10 +76,10 @@ static void print_plain(const struct put *put, const struct ps_upload_result *re
         return;
     }
     print_resumed(result);
-    (void)fprintf(stderr, "%s: %s in %.1f s (%s/s), ", put->url,
-                  ps_size_format(result->size_bytes, size, sizeof(size)), seconds,
-                  ps_size_format((uint64_t)((double)result->sent_bytes / seconds), rate,
-                                 sizeof(rate)));
+    (void)fprintf(
+        stderr, "%s: %s in %.1f s (%s/s), ", put->url,
+        ps_size_format(result->size_bytes, size, sizeof(size)), seconds,
+        ps_size_format((uint64_t)((double)result->sent_bytes / seconds), rate, sizeof(rate)));
     if (result->part_count > 0) {
         (void)fprintf(stderr, "%" PRIu32 " parts, ", result->part_count);
     }
@@ -96,9 +96,8 @@ static void on_done(void *user, const struct ps_upload_result *result, const str
     put->upload = NULL;
     ps_progress_bar_stop(&app->bar);
     if (err != NULL) {
-        put->exit = err->code == PS_E_CANCELLED && app->caught_signal != 0
-                        ? ps_app_signal_exit(app)
-                        : ps_app_fail(app, err);
+        put->exit = err->code == PS_E_CANCELLED && app->caught_signal != 0 ? ps_app_signal_exit(app)
+                                                                           : ps_app_fail(app, err);
         if (put->exit >= PS_EXIT_SIGINT && !app->quiet) {
             (void)fprintf(stderr, "purser: interrupted; the same command resumes\n");
         }

@@ -42,10 +42,10 @@ static void print_result(struct rm *rm, const struct ps_delete_result *result)
     rm->deleted_count += good ? 1 : 0;
     rm->failed_count += good ? 0 : 1;
     if (rm->app->json) {
-        json_t *object = json_pack("{s:o, s:b, s:b, s:o}", "key", ps_output_text(result->key),
-                                   "deleted", (int)good, "delete_marker",
-                                   (int)result->delete_marker, "message",
-                                   ps_output_text(result->message));
+        json_t *object =
+            json_pack("{s:o, s:b, s:b, s:o}", "key", ps_output_text(result->key), "deleted",
+                      (int)good, "delete_marker", (int)result->delete_marker, "message",
+                      ps_output_text(result->message));
 
         ps_output_json("deleted", &object);
     } else if (!good) {
@@ -147,7 +147,7 @@ static enum ps_code start(struct rm *rm, struct ps_err *err)
     rm->deleter.store = rm->open.store;
     if (ps_options_has(&rm->app->options, PS_OPT_RECURSIVE)) {
         return ps_store_list(rm->open.store, &request, on_page, rm, err) != NULL ? PS_OK
-                                                                                : err->code;
+                                                                                 : err->code;
     }
     if (rm->open.key[0] == '\0' || ps_str_has_suffix(rm->open.key, "/")) {
         return ps_err_set(err, PS_E_INVALID, "%s: is a prefix: -r removes everything below it",
@@ -164,10 +164,9 @@ static enum ps_code start(struct rm *rm, struct ps_err *err)
 static void report(const struct rm *rm)
 {
     if (rm->app->json) {
-        json_t *object = json_pack("{s:s, s:o, s:I, s:I}", "command", "rm", "url",
-                                   ps_output_text(rm->url), "deleted",
-                                   (json_int_t)rm->deleted_count, "failed",
-                                   (json_int_t)rm->failed_count);
+        json_t *object = json_pack(
+            "{s:s, s:o, s:I, s:I}", "command", "rm", "url", ps_output_text(rm->url), "deleted",
+            (json_int_t)rm->deleted_count, "failed", (json_int_t)rm->failed_count);
 
         ps_output_json("result", &object);
     } else if (!rm->app->quiet) {

@@ -46,17 +46,17 @@ static bool print_one(void *user, const struct ps_upload_record *record)
 
     uploads->count++;
     if (uploads->app->json) {
-        json_t *object = json_pack(
-            "{s:I, s:o, s:s, s:o, s:o, s:I, s:I, s:i, s:i, s:s, s:b, s:I}", "id",
-            (json_int_t)record->number, "url", ps_output_text(record->url), "state",
-            phase_name(record->phase), "upload_id",
-            ps_output_text(record->upload_id != NULL ? record->upload_id : ""), "source",
-            ps_output_text(record->source_path != NULL ? record->source_path : "-"), "size_bytes",
-            (json_int_t)record->source.size_bytes, "done_bytes",
-            (json_int_t)record->done_size_bytes, "parts", (int)record->part_count, "done_parts",
-            (int)record->done_part_count, "created",
-            ps_output_time(record->created_unix_ms, time_text), "running",
-            (int)ps_owner_is_alive(&record->owner), "pid", (json_int_t)record->owner.pid);
+        json_t *object =
+            json_pack("{s:I, s:o, s:s, s:o, s:o, s:I, s:I, s:i, s:i, s:s, s:b, s:I}", "id",
+                      (json_int_t)record->number, "url", ps_output_text(record->url), "state",
+                      phase_name(record->phase), "upload_id",
+                      ps_output_text(record->upload_id != NULL ? record->upload_id : ""), "source",
+                      ps_output_text(record->source_path != NULL ? record->source_path : "-"),
+                      "size_bytes", (json_int_t)record->source.size_bytes, "done_bytes",
+                      (json_int_t)record->done_size_bytes, "parts", (int)record->part_count,
+                      "done_parts", (int)record->done_part_count, "created",
+                      ps_output_time(record->created_unix_ms, time_text), "running",
+                      (int)ps_owner_is_alive(&record->owner), "pid", (json_int_t)record->owner.pid);
 
         ps_output_json("upload", &object);
         return true;
@@ -185,8 +185,9 @@ enum ps_exit ps_cmd_uploads(struct ps_app *app, const char **args, int arg_count
     } else if (arg_count == 2 && strcmp(args[0], "abort") == 0) {
         exit_code = abort_one(&uploads, args[1]);
     } else {
-        (void)ps_err_set(&err, PS_E_INVALID, "uploads: write `purser uploads ls` or `purser uploads "
-                                             "abort ID`");
+        (void)ps_err_set(&err, PS_E_INVALID,
+                         "uploads: write `purser uploads ls` or `purser uploads "
+                         "abort ID`");
         exit_code = ps_app_fail(app, &err);
     }
     free(uploads.url);

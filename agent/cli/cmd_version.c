@@ -9,8 +9,8 @@ enum ps_exit ps_cmd_version(struct ps_app *app, const char **args, int arg_count
     (void)args;
     (void)arg_count;
     if (app->json) {
-        json_t *object = json_pack("{s:s, s:s}", "version", PURSER_VERSION, "libuv",
-                                   uv_version_string());
+        json_t *object =
+            json_pack("{s:s, s:s}", "version", PURSER_VERSION, "libuv", uv_version_string());
 
         ps_output_json("version", &object);
     } else {

@@ -26,11 +26,13 @@ static const struct row rows[PS_OPT_COUNT] = {
     [PS_OPT_QUIET] = { "quiet", 'q', KIND_SWITCH, "", "no progress, errors only" },
     [PS_OPT_VERBOSE] = { "verbose", 'v', KIND_SWITCH, "", "say every step and decision" },
     [PS_OPT_RECURSIVE] = { "recursive", 'r', KIND_SWITCH, "", "all keys below the prefix" },
-    [PS_OPT_RESTART] = { "restart", '\0', KIND_SWITCH, "", "throw an interrupted run's parts away" },
+    [PS_OPT_RESTART] = { "restart", '\0', KIND_SWITCH, "",
+                         "throw an interrupted run's parts away" },
     [PS_OPT_CREATE_ONLY] = { "create-only", '\0', KIND_SWITCH, "", "fail if the object exists" },
     [PS_OPT_PART_SIZE] = { "part-size", '\0', KIND_VALUE, "SIZE", "size of a part, e.g. 64MiB" },
     [PS_OPT_THRESHOLD] = { "threshold", '\0', KIND_VALUE, "SIZE", "multipart from this size on" },
-    [PS_OPT_CONCURRENCY] = { "concurrency", 'c', KIND_VALUE, "N", "parts under way at once, 1..64" },
+    [PS_OPT_CONCURRENCY] = { "concurrency", 'c', KIND_VALUE, "N",
+                             "parts under way at once, 1..64" },
     [PS_OPT_CHECKSUM] = { "checksum", '\0', KIND_VALUE, "NAME",
                           "crc64nvme crc32c crc32 sha256 md5" },
     [PS_OPT_STORAGE_CLASS] = { "storage-class", '\0', KIND_VALUE, "NAME", "as the store names it" },
@@ -42,10 +44,12 @@ static const struct row rows[PS_OPT_COUNT] = {
     [PS_OPT_PROFILE] = { "profile", '\0', KIND_VALUE, "NAME", "in the shared credentials files" },
     [PS_OPT_PATH_STYLE] = { "path-style", '\0', KIND_VALUE, "auto|true|false", "host/bucket/key" },
     [PS_OPT_CA_BUNDLE] = { "ca-bundle", '\0', KIND_VALUE, "FILE", "certificates to trust" },
-    [PS_OPT_SIGN_PAYLOAD] = { "sign-payload", '\0', KIND_SWITCH, "", "sign a SHA-256 of each body" },
+    [PS_OPT_SIGN_PAYLOAD] = { "sign-payload", '\0', KIND_SWITCH, "",
+                              "sign a SHA-256 of each body" },
     [PS_OPT_MEMORY_LIMIT] = { "memory-limit", '\0', KIND_VALUE, "SIZE", "for parts of a stream" },
     [PS_OPT_STATE_DIR] = { "state-dir", '\0', KIND_VALUE, "DIR", "where checkpoints are kept" },
-    [PS_OPT_POLICY_PATH] = { "policy-path", '\0', KIND_VALUE, "DIRS", "more policies, colon-separated" },
+    [PS_OPT_POLICY_PATH] = { "policy-path", '\0', KIND_VALUE, "DIRS",
+                             "more policies, colon-separated" },
     [PS_OPT_CONFIG] = { "config", '\0', KIND_VALUE, "FILE", "settings (help settings)" },
     [PS_OPT_LOG_LEVEL] = { "log-level", '\0', KIND_VALUE, "LEVEL", "error warn info debug" },
     [PS_OPT_LOG_FORMAT] = { "log-format", '\0', KIND_VALUE, "text|json", "of lines on stderr" },
@@ -94,7 +98,8 @@ static enum ps_code unknown_flag(const char *name, struct ps_err *err)
         }
     }
     if (nearest != NULL) {
-        return ps_err_set(err, PS_E_INVALID, "unknown flag --%s: did you mean --%s?", name, nearest);
+        return ps_err_set(err, PS_E_INVALID, "unknown flag --%s: did you mean --%s?", name,
+                          nearest);
     }
     return ps_err_set(err, PS_E_INVALID, "unknown flag --%s: see purser help flags", name);
 }
@@ -189,7 +194,8 @@ static enum ps_code parse_letters(struct ps_options *options, int argc, char **a
         size_t index = 0;
 
         if (!find_letter(*letter, &index)) {
-            return ps_err_set(err, PS_E_INVALID, "unknown flag -%c: see purser help flags", *letter);
+            return ps_err_set(err, PS_E_INVALID, "unknown flag -%c: see purser help flags",
+                              *letter);
         }
         if (rows[index].kind == KIND_SWITCH) {
             options->values[index] = "true";

@@ -25,7 +25,7 @@ void ps_output_json(const char *type, json_t **object)
 /* Length of the UTF-8 sequence at s, 0 when it is none (RFC 3629). */
 static size_t utf8_length(const unsigned char *s)
 {
-    size_t length = s[0] < 0x80                      ? 1
+    size_t length = s[0] < 0x80                    ? 1
                     : s[0] >= 0xc2 && s[0] <= 0xdf ? 2
                     : (s[0] & 0xf0) == 0xe0        ? 3
                     : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
@@ -75,11 +75,10 @@ static void decision_event(struct ps_app *app, const struct ps_transfer_event *e
     if (!app->json) {
         return; /* the log has it, with --verbose */
     }
-    object = json_pack("{s:s, s:o, s:o, s:o, s:o}", "field", event->field, "value",
-                       ps_output_text(event->value), "policy",
-                       ps_output_text(event->origin->policy), "where",
-                       ps_output_text(event->origin->where), "reason",
-                       ps_output_text(event->origin->reason));
+    object = json_pack(
+        "{s:s, s:o, s:o, s:o, s:o}", "field", event->field, "value", ps_output_text(event->value),
+        "policy", ps_output_text(event->origin->policy), "where",
+        ps_output_text(event->origin->where), "reason", ps_output_text(event->origin->reason));
     ps_output_json("decision", &object);
 }
 

@@ -37,9 +37,8 @@ static void update_rate(struct ps_progress_bar *bar, const struct ps_progress *p
         double rate = (double)(progress->moved_bytes - bar->last_moved_bytes) / seconds;
 
         /* A second's memory: steady enough to read, quick enough to believe. */
-        bar->rate_bytes_per_s = bar->rate_bytes_per_s == 0.0
-                                    ? rate
-                                    : bar->rate_bytes_per_s * 0.9 + rate * 0.1;
+        bar->rate_bytes_per_s =
+            bar->rate_bytes_per_s == 0.0 ? rate : bar->rate_bytes_per_s * 0.9 + rate * 0.1;
     }
     bar->last_ms = now_ms;
     bar->last_moved_bytes = progress->moved_bytes;

@@ -14,9 +14,9 @@
 #include <uv.h>
 
 struct ps_progress_bar {
-    bool terminal;  /* stderr is one */
+    bool terminal; /* stderr is one */
     bool active;
-    bool shown;     /* a bar stands on the last line */
+    bool shown;       /* a bar stands on the last line */
     const char *what; /* "put s3://..." ; borrowed */
     void (*ask)(void *user, struct ps_progress *progress_out);
     void *user;

@@ -33,13 +33,13 @@ struct ps_object_facts {
     const char *store;  /* name in the settings, else "s3", "file" */
     const char *bucket; /* "" for file:// */
     const char *key;
-    const char *name;   /* last component of key */
-    const char *path;   /* local path; NULL for a stream */
-    bool has_size;      /* false for a stream */
+    const char *name; /* last component of key */
+    const char *path; /* local path; NULL for a stream */
+    bool has_size;    /* false for a stream */
     uint64_t size_bytes;
-    uint64_t sent_bytes; /* of a stream so far */
-    int64_t mtime_unix_s; /* 0 = unknown */
-    const char *workflow; /* "namespace/name"; NULL = none */
+    uint64_t sent_bytes;           /* of a stream so far */
+    int64_t mtime_unix_s;          /* 0 = unknown */
+    const char *workflow;          /* "namespace/name"; NULL = none */
     const struct ps_pairs *labels; /* NULL = none */
 };
 
@@ -83,15 +83,15 @@ struct ps_part_size_decision {
 };
 
 struct ps_retry_facts {
-    const char *operation;  /* "put_part", "complete", "get", ... as in store/store.h */
+    const char *operation;   /* "put_part", "complete", "get", ... as in store/store.h */
     const char *retry_class; /* ps_retry_name */
-    int http_status;        /* 0 = no answer */
-    const char *store_code; /* "" = none */
-    uint32_t attempt;       /* attempts that failed so far, from 1 */
-    uint64_t elapsed_ms;    /* since the first attempt */
+    int http_status;         /* 0 = no answer */
+    const char *store_code;  /* "" = none */
+    uint32_t attempt;        /* attempts that failed so far, from 1 */
+    uint64_t elapsed_ms;     /* since the first attempt */
     bool has_retry_after;
     uint64_t retry_after_ms;
-    uint32_t part_number;   /* 0 = none */
+    uint32_t part_number;                 /* 0 = none */
     const struct ps_object_facts *object; /* NULL = none (lists, bucket calls) */
 };
 
@@ -106,7 +106,7 @@ struct ps_retry_decision {
 #define PS_DEFAULT_THRESHOLD_BYTES ((uint64_t)16 * 1024 * 1024)
 #define PS_DEFAULT_PART_SIZE_BYTES ((uint64_t)16 * 1024 * 1024)
 #define PS_DEFAULT_CONCURRENCY 8U
-#define PS_DEFAULT_RETRY_ATTEMPTS_MAX 8U
+#define PS_DEFAULT_RETRY_ATTEMPTS_MAX 10U
 
 /** Who answers. now_unix_s is the only clock a policy sees. All functions always leave a usable answer. */
 struct ps_decider {

@@ -35,7 +35,9 @@ static const struct algorithm algorithms[] = {
     [PS_CHECKSUM_SHA256] = { "sha256", 32, false },
 };
 
-enum { ALGORITHM_COUNT = sizeof(algorithms) / sizeof(algorithms[0]) };
+enum {
+    ALGORITHM_COUNT = sizeof(algorithms) / sizeof(algorithms[0])
+};
 
 size_t ps_checksum_size(enum ps_checksum_algorithm algorithm)
 {
@@ -174,9 +176,9 @@ enum ps_code ps_checksum_combine(struct ps_checksum *whole, const struct ps_chec
         return ps_err_set(err, PS_E_INVALID, "checksums %s and %s do not combine",
                           ps_checksum_name(whole->algorithm), ps_checksum_name(next->algorithm));
     }
-    *whole = ps_checksum_from_u64(whole->algorithm,
-                                  combine(whole->algorithm, ps_checksum_to_u64(whole),
-                                          ps_checksum_to_u64(next), next_size_bytes));
+    *whole =
+        ps_checksum_from_u64(whole->algorithm, combine(whole->algorithm, ps_checksum_to_u64(whole),
+                                                       ps_checksum_to_u64(next), next_size_bytes));
     return PS_OK;
 }
 

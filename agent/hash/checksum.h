@@ -40,7 +40,8 @@ size_t ps_checksum_size(enum ps_checksum_algorithm algorithm);
 const char *ps_checksum_name(enum ps_checksum_algorithm algorithm);
 
 /** The reverse of ps_checksum_name, any case. False when name is none of them. */
-PS_MUST_USE bool ps_checksum_parse_name(const char *name, enum ps_checksum_algorithm *algorithm_out);
+PS_MUST_USE bool ps_checksum_parse_name(const char *name,
+                                        enum ps_checksum_algorithm *algorithm_out);
 
 /** True for the CRCs: the checksum of a whole follows from those of its parts. */
 bool ps_checksum_can_combine(enum ps_checksum_algorithm algorithm);

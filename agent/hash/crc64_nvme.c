@@ -18,7 +18,9 @@ static uint64_t by_table(uint64_t raw, const unsigned char *data, size_t size_by
     for (; size_bytes >= 8; data += 8, size_bytes -= 8) {
         uint64_t word;
 
-        memcpy(&word, data, sizeof(word)); /* little-endian, as x86 and every target of Debian's that we build on */
+        memcpy(
+            &word, data,
+            sizeof(word)); /* little-endian, as x86 and every target of Debian's that we build on */
         word ^= raw;
         raw = crc64_nvme_table[7][word & 255] ^ crc64_nvme_table[6][(word >> 8) & 255] ^
               crc64_nvme_table[5][(word >> 16) & 255] ^ crc64_nvme_table[4][(word >> 24) & 255] ^
@@ -109,7 +111,8 @@ TARGET_CLMUL static uint64_t by_clmul(uint64_t raw, const unsigned char *data, s
     pieces[0] = _mm_xor_si128(pieces[0], pair_128(raw, 0));
     data += CLMUL_STEP_BYTES;
     size_bytes -= CLMUL_STEP_BYTES;
-    for (; size_bytes >= CLMUL_STEP_BYTES; data += CLMUL_STEP_BYTES, size_bytes -= CLMUL_STEP_BYTES) {
+    for (; size_bytes >= CLMUL_STEP_BYTES;
+         data += CLMUL_STEP_BYTES, size_bytes -= CLMUL_STEP_BYTES) {
         for (int i = 0; i < 8; i++) {
             pieces[i] = fold(pieces[i], far, load_128(data + 16 * i));
         }

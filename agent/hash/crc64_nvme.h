@@ -18,9 +18,9 @@ uint64_t ps_crc64_nvme(uint64_t crc, const void *data, size_t size_bytes);
 
 /** The ways, for tests and benches; each gives the same value. */
 enum ps_crc64_way {
-    PS_CRC64_TABLE,  /* eight bytes a step by tables */
-    PS_CRC64_CLMUL,  /* PCLMULQDQ: 128 bytes a step */
-    PS_CRC64_WIDE,   /* VPCLMULQDQ on 512-bit registers: 256 bytes a step */
+    PS_CRC64_TABLE, /* eight bytes a step by tables */
+    PS_CRC64_CLMUL, /* PCLMULQDQ: 128 bytes a step */
+    PS_CRC64_WIDE,  /* VPCLMULQDQ on 512-bit registers: 256 bytes a step */
 };
 
 /** Whether this processor can do it. */

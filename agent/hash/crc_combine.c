@@ -31,12 +31,14 @@ static uint64_t combine(uint64_t polynomial, uint64_t x0, uint64_t crc_a, uint64
     return crc_a ^ crc_b;
 }
 
-uint64_t ps_crc64_combine(uint64_t polynomial, uint64_t crc_a, uint64_t crc_b, uint64_t b_size_bytes)
+uint64_t ps_crc64_combine(uint64_t polynomial, uint64_t crc_a, uint64_t crc_b,
+                          uint64_t b_size_bytes)
 {
     return combine(polynomial, (uint64_t)1 << 63, crc_a, crc_b, b_size_bytes);
 }
 
-uint32_t ps_crc32_combine(uint32_t polynomial, uint32_t crc_a, uint32_t crc_b, uint64_t b_size_bytes)
+uint32_t ps_crc32_combine(uint32_t polynomial, uint32_t crc_a, uint32_t crc_b,
+                          uint64_t b_size_bytes)
 {
     return (uint32_t)combine(polynomial, (uint64_t)1 << 31, crc_a, crc_b, b_size_bytes);
 }

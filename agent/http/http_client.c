@@ -11,7 +11,9 @@
  * Idle connections kept. Lower: parallel small requests connect again. Higher: descriptors of a server that is
  * not asked any more stay open until it closes them.
  */
-enum { CONNECTIONS_KEPT = 64 };
+enum {
+    CONNECTIONS_KEPT = 64
+};
 
 struct socket_watch {
     uv_poll_t poll;

@@ -24,8 +24,9 @@ struct ps_http_client;
 struct ps_http_request;
 
 /** What a body reader answers instead of a count of bytes. */
-#define PS_BODY_LATER (-1)  /* nothing yet: the owner calls ps_http_resume when there is */
-#define PS_BODY_FAILED (-2) /* the source failed: the request ends with PS_E_CANCELLED; the owner knows why */
+#define PS_BODY_LATER (-1) /* nothing yet: the owner calls ps_http_resume when there is */
+#define PS_BODY_FAILED                                                                             \
+    (-2) /* the source failed: the request ends with PS_E_CANCELLED; the owner knows why */
 
 enum ps_push {
     PS_PUSH_TAKEN, /* all bytes were taken */
@@ -50,12 +51,13 @@ void ps_http_answer_each(const struct ps_http_answer *answer, const char *prefix
 const char *ps_http_answer_body(const struct ps_http_answer *answer, size_t *size_bytes_out);
 
 struct ps_http_options {
-    const char *method;          /* "GET", static */
-    const char *url;             /* copied; sent as it is (no dot segments are removed) */
-    const char *const *headers;  /* "name: value" lines, copied; a name with ":" and no value is left out */
+    const char *method; /* "GET", static */
+    const char *url;    /* copied; sent as it is (no dot segments are removed) */
+    const char *const
+        *headers; /* "name: value" lines, copied; a name with ":" and no value is left out */
     size_t header_count;
 
-    uint64_t body_size_bytes;    /* Content-Length of PUT and POST; 0 = an empty body */
+    uint64_t body_size_bytes; /* Content-Length of PUT and POST; 0 = an empty body */
     /** Fill into with up to size bytes of the body from offset on. NULL when there is no body. */
     ssize_t (*read_body)(void *user, uint64_t offset, void *into, size_t size);
 
@@ -73,11 +75,12 @@ struct ps_http_options {
 
     size_t body_limit_bytes;     /* 0 = PS_BUF_LIMIT_DEFAULT_BYTES */
     uint32_t connect_timeout_ms; /* 0 = 5,000 */
-    uint32_t stall_timeout_ms;   /* without a byte either way; 0 = 30,000; UINT32_MAX = none (Complete) */
-    uint32_t total_timeout_ms;   /* 0 = none */
-    bool expect_continue;        /* send Expect: 100-continue and wait up to 1 s for leave */
-    const char *ca_bundle;       /* file; NULL = the system's; copied */
-    const char *unix_socket;     /* NULL = TCP; copied */
+    uint32_t
+        stall_timeout_ms; /* without a byte either way; 0 = 30,000; UINT32_MAX = none (Complete) */
+    uint32_t total_timeout_ms; /* 0 = none */
+    bool expect_continue;      /* send Expect: 100-continue and wait up to 1 s for leave */
+    const char *ca_bundle;     /* file; NULL = the system's; copied */
+    const char *unix_socket;   /* NULL = TCP; copied */
 };
 
 /** Counts since the client was made, for progress, tests and metrics. */

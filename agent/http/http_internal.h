@@ -25,8 +25,8 @@ struct ps_http_answer {
 };
 
 enum ps_http_state {
-    PS_HTTP_QUEUED,    /* made inside a callback of curl: added when that has returned */
-    PS_HTTP_RUNNING,   /* curl has it */
+    PS_HTTP_QUEUED,  /* made inside a callback of curl: added when that has returned */
+    PS_HTTP_RUNNING, /* curl has it */
     PS_HTTP_CANCELLED, /* to be removed when the callback of curl has returned; the user is not called any more */
 };
 
@@ -38,7 +38,7 @@ struct ps_http_request {
     bool wake_wanted;
     bool stopped_by_user; /* reader or writer ended it */
     bool body_too_large;
-    bool answered;        /* on_answer was called */
+    bool answered; /* on_answer was called */
 
     CURL *easy;
     struct curl_slist *headers;

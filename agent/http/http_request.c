@@ -3,6 +3,7 @@
 #include "base/str.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -378,7 +379,7 @@ static void fill_error(const struct ps_http_request *request, CURLcode result, s
     }
     (void)ps_err_set(err, code_of_curl(request, result), "%s", text);
     (void)curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &sys_errno);
-    err->sys_errno = (int)sys_errno;
+    err->sys_errno = result == CURLE_OPERATION_TIMEDOUT ? ETIMEDOUT : (int)sys_errno;
     err->http_status = request->answer.status;
 }
 

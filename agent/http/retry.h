@@ -17,11 +17,11 @@
 
 /** What failed; borrowed for the call. */
 struct ps_retry_failure {
-    const char *operation; /* "put_part" */
-    const char *url;       /* of the object: s3://bucket/key */
-    uint32_t part_number;  /* 0 = none */
+    const char *operation;    /* "put_part" */
+    const char *url;          /* of the object: s3://bucket/key */
+    uint32_t part_number;     /* 0 = none */
     const struct ps_err *err; /* class, status, store code */
-    uint32_t attempt;      /* failed so far, from 1 */
+    uint32_t attempt;         /* failed so far, from 1 */
     uint64_t elapsed_ms;
     bool has_retry_after;
     uint64_t retry_after_ms;
@@ -48,7 +48,8 @@ struct ps_retrier {
     const struct ps_clock *clock;
     uint32_t attempts_max; /* used when ask is NULL */
     struct ps_retry_quota quota;
-    int64_t throttled_until_mono_ms; /* no request of this store starts before; set by a THROTTLE failure */
+    int64_t
+        throttled_until_mono_ms; /* no request of this store starts before; set by a THROTTLE failure */
 };
 
 void ps_retry_init(struct ps_retrier *retry, ps_retry_ask_fn ask, void *user,

@@ -78,8 +78,7 @@ static enum ps_code open_temp(struct ps_file_writer *writer, bool keep, bool *ke
 }
 
 enum ps_code ps_file_writer_open(struct ps_file_writer **writer_out, const char *path,
-                                 uint64_t size_bytes, bool keep, bool *kept_out,
-                                 struct ps_err *err)
+                                 uint64_t size_bytes, bool keep, bool *kept_out, struct ps_err *err)
 {
     struct ps_file_writer *writer = calloc(1, sizeof(*writer));
     enum ps_code code;

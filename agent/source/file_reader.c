@@ -23,8 +23,7 @@ static struct ps_file_identity identity_of(const struct stat *status)
         .device = (uint64_t)status->st_dev,
         .inode = (uint64_t)status->st_ino,
         .size_bytes = (uint64_t)status->st_size,
-        .mtime_ns =
-            (int64_t)status->st_mtim.tv_sec * 1000000000 + (int64_t)status->st_mtim.tv_nsec,
+        .mtime_ns = (int64_t)status->st_mtim.tv_sec * 1000000000 + (int64_t)status->st_mtim.tv_nsec,
     };
 }
 

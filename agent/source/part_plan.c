@@ -28,8 +28,8 @@ static uint64_t raise_to_fit(uint64_t part_size_bytes, uint64_t object_size_byte
 }
 
 enum ps_code ps_part_plan_init(struct ps_part_plan *plan, uint64_t object_size_bytes,
-                               uint64_t wanted_part_size_bytes,
-                               const struct ps_part_limits *limits, struct ps_err *err)
+                               uint64_t wanted_part_size_bytes, const struct ps_part_limits *limits,
+                               struct ps_err *err)
 {
     uint64_t part_size_bytes;
     uint64_t part_count;

@@ -12,8 +12,7 @@ struct ps_stream_reader {
     int stop_fd; /* readable once ps_stream_reader_stop was called */
 };
 
-enum ps_code ps_stream_reader_open(struct ps_stream_reader **reader_out, int fd,
-                                   struct ps_err *err)
+enum ps_code ps_stream_reader_open(struct ps_stream_reader **reader_out, int fd, struct ps_err *err)
 {
     struct ps_stream_reader *reader = calloc(1, sizeof(*reader));
 

@@ -125,11 +125,11 @@ static void run_read(struct file_op *op)
         got_bytes = pread(get->fd, get->block, want_bytes, (off_t)get->offset_bytes);
     } while (got_bytes < 0 && errno == EINTR);
     if (got_bytes < 0) {
-        op->code = ps_err_set_errno(&op->err, errno, "%s: read at %" PRIu64, get->key,
-                                    get->offset_bytes);
+        op->code =
+            ps_err_set_errno(&op->err, errno, "%s: read at %" PRIu64, get->key, get->offset_bytes);
     } else if (got_bytes == 0) {
-        op->code = ps_err_set(&op->err, PS_E_CHANGED, "%s: was truncated while it was read",
-                              get->key);
+        op->code =
+            ps_err_set(&op->err, PS_E_CHANGED, "%s: was truncated while it was read", get->key);
     } else {
         get->block_size_bytes = (size_t)got_bytes;
     }
@@ -256,8 +256,8 @@ struct ps_store_op *file_get(struct ps_store *store, const struct ps_get_request
     get->left_bytes = request->length_bytes;
     get->if_match = ps_strdup(request->if_match);
     get->block = malloc(FILE_BLOCK_BYTES);
-    return get_start(get, get->block != NULL && (request->if_match == NULL || get->if_match != NULL),
-                     err);
+    return get_start(
+        get, get->block != NULL && (request->if_match == NULL || get->if_match != NULL), err);
 }
 
 struct ps_store_op *file_head(struct ps_store *store, const char *key, ps_store_head_fn done,

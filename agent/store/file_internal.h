@@ -55,8 +55,7 @@ char *file_path(const struct file_store *store, const char *key);
 char *file_upload_path(const struct file_store *store, const char *upload_id, const char *name);
 /** Open ROOT/key; components outside ROOT are never reached by links. Errors as open(2), NOT_FOUND for a directory. */
 PS_MUST_USE enum ps_code file_open_object(const struct file_store *store, const char *key,
-                                          int *fd_out, struct stat *status_out,
-                                          struct ps_err *err);
+                                          int *fd_out, struct stat *status_out, struct ps_err *err);
 /** Make the directories above path (mode 0777 less umask), each synced into its parent. */
 PS_MUST_USE enum ps_code file_make_parents(const struct file_store *store, const char *path,
                                            struct ps_err *err);

@@ -10,7 +10,10 @@
 
 /* list and delete_batch. A walk keeps the sorted names of the directories on its way, and one page. */
 
-enum { PAGE_SIZE_MAX = 1000, DEPTH_MAX = 256 };
+enum {
+    PAGE_SIZE_MAX = 1000,
+    DEPTH_MAX = 256
+};
 
 struct name {
     char *text; /* a directory's ends in '/': so that names sort as keys do */
@@ -105,8 +108,7 @@ static bool is_wanted(const struct list *list, const char *key, bool dir)
     if (!fits || list->start_after == NULL) {
         return fits;
     }
-    return strcmp(key, list->start_after) > 0 ||
-           (dir && ps_str_has_prefix(list->start_after, key));
+    return strcmp(key, list->start_after) > 0 || (dir && ps_str_has_prefix(list->start_after, key));
 }
 
 static enum ps_code add_name(struct list *list, struct level *level, const char *name, bool dir,

@@ -16,7 +16,9 @@
 
 /** S3 allows 2 KiB of metadata and 10 tags; ext4 has one block of 4 KiB for all attributes. */
 #define META_LIMIT_BYTES ((size_t)64 * 1024)
-enum { PAIRS_MAX = 64 };
+enum {
+    PAIRS_MAX = 64
+};
 
 void file_meta_clear(struct file_meta *meta)
 {

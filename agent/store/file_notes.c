@@ -150,8 +150,8 @@ enum ps_code file_notes_read(const struct file_store *store, const char *upload_
     }
     if (code == PS_OK) {
         notes = calloc(text.size_bytes / RECORD_SIZE + 1, sizeof(*notes));
-        code = notes != NULL ? PS_OK
-                             : ps_err_set(err, PS_E_NO_MEMORY, "%s: out of memory", upload_id);
+        code =
+            notes != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "%s: out of memory", upload_id);
     }
     if (code == PS_OK) {
         *count_out = keep_last(notes, decode_all(&text, notes));

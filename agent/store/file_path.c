@@ -27,10 +27,11 @@ enum ps_code file_check_key(const char *key, struct ps_err *err)
         size_t length = strcspn(at, "/");
 
         if (is_bad_component(at, length)) {
-            return ps_err_set(err, PS_E_INVALID,
-                              "key '%s': a file:// key has no empty part, none of . or .., and none "
-                              "named " FILE_DIR_NAME,
-                              key);
+            return ps_err_set(
+                err, PS_E_INVALID,
+                "key '%s': a file:// key has no empty part, none of . or .., and none "
+                "named " FILE_DIR_NAME,
+                key);
         }
         if (at[length] == '\0') {
             return PS_OK;
@@ -142,8 +143,7 @@ static enum ps_code refuse_link(const char *path, struct ps_err *err)
     return PS_OK;
 }
 
-enum ps_code file_make_parents(const struct file_store *store, const char *path,
-                               struct ps_err *err)
+enum ps_code file_make_parents(const struct file_store *store, const char *path, struct ps_err *err)
 {
     size_t root_length = strlen(store->root_dir);
     char *copy = ps_strdup(path);

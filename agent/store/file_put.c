@@ -166,8 +166,8 @@ static void run_end_put(struct file_op *op)
 
     op->code = compare(put);
     if (op->code == PS_OK) {
-        op->code = file_meta_write(op->store, put->fd, put->key, &put->options, &put->expected,
-                                   &op->err);
+        op->code =
+            file_meta_write(op->store, put->fd, put->key, &put->options, &put->expected, &op->err);
     }
     if (op->code == PS_OK && (fsync(put->fd) != 0 || fstat(put->fd, &status) != 0)) {
         op->code = ps_err_set_errno(&op->err, errno, "%s: sync", put->path);
@@ -242,7 +242,8 @@ static bool fill(struct put *put)
     return true;
 }
 
-static void start(struct put *put, void (*run)(struct file_op *op), void (*done)(struct file_op *op))
+static void start(struct put *put, void (*run)(struct file_op *op),
+                  void (*done)(struct file_op *op))
 {
     put->op.run = run;
     put->op.done = done;
@@ -311,8 +312,8 @@ static struct put *put_new(struct ps_store *store, const struct ps_body *body,
 
 static struct ps_store_op *put_start(struct put *put, struct ps_err *err)
 {
-    bool no_blocks = put->body.size_bytes > 0 &&
-                     (put->blocks[0].data == NULL || put->blocks[1].data == NULL);
+    bool no_blocks =
+        put->body.size_bytes > 0 && (put->blocks[0].data == NULL || put->blocks[1].data == NULL);
 
     if (put->key == NULL || put->path == NULL || no_blocks) {
         (void)ps_err_set(err, PS_E_NO_MEMORY, "out of memory");

@@ -160,7 +160,8 @@ static void run_begin(struct file_op *base)
     base->code = path != NULL ? file_make_parents(base->store, path, &base->err)
                               : ps_err_set(&base->err, PS_E_NO_MEMORY, "out of memory");
     if (base->code == PS_OK) {
-        base->code = create_file(op, "data", NULL, 0, op->has_size ? op->size_bytes : 0, &base->err);
+        base->code =
+            create_file(op, "data", NULL, 0, op->has_size ? op->size_bytes : 0, &base->err);
     }
     if (base->code == PS_OK) {
         base->code = create_file(op, "parts", NULL, 0, 0, &base->err);
@@ -238,8 +239,8 @@ static void run_list_parts(struct file_op *base)
         base->code = ps_err_set(&base->err, PS_E_NO_UPLOAD, "NoSuchUpload: %s", op->upload_id);
         return;
     }
-    base->code = file_notes_read(base->store, op->upload_id, &op->notes, &op->note_count,
-                                 &base->err);
+    base->code =
+        file_notes_read(base->store, op->upload_id, &op->notes, &op->note_count, &base->err);
 }
 
 static void on_listed_parts(struct file_op *base)
@@ -257,8 +258,7 @@ static void on_listed_parts(struct file_op *base)
         parts[i].checksum = op->notes[i].checksum;
         parts[i].etag = file_part_etag(&op->notes[i], etags[i]);
     }
-    op->parts_page(op->user, parts, op->note_count, false,
-                   base->code != PS_OK ? &base->err : NULL);
+    op->parts_page(op->user, parts, op->note_count, false, base->code != PS_OK ? &base->err : NULL);
     free(parts);
     free(etags);
     upload_op_free(base);
@@ -328,8 +328,7 @@ static enum ps_code keep_found(struct upload_op *op, const char *upload_id, stru
     struct found found = { 0 };
     struct found *all;
 
-    if (!read_upload(op->op.store, upload_id, &found) ||
-        !ps_str_has_prefix(found.key, op->key)) {
+    if (!read_upload(op->op.store, upload_id, &found) || !ps_str_has_prefix(found.key, op->key)) {
         free(found.key);
         free(found.upload_id);
         return PS_OK;

@@ -179,8 +179,9 @@ static bool fix_region(struct ps_s3_store *store, const struct ps_s3_error *erro
 static bool is_about_creds(const char *code)
 {
     static const char *const codes[] = {
-        "ExpiredToken",       "ExpiredTokenException", "InvalidToken",
-        "InvalidAccessKeyId", "TokenRefreshRequired",  "SecurityTokenExpired",
+        "ExpiredToken",         "ExpiredTokenException", "InvalidToken",
+        "InvalidAccessKeyId",   "TokenRefreshRequired",  "SecurityTokenExpired",
+        "InvalidSecurityToken",
     };
 
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {

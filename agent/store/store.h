@@ -42,10 +42,12 @@ struct ps_store_capabilities {
     uint64_t object_size_max_bytes;
     uint32_t part_count_max;
     bool equal_parts_only; /* all parts but the last have one size */
-    uint32_t checksum_set; /* bit 1 << enum ps_checksum_algorithm: taken and confirmed for parts and objects */
+    uint32_t
+        checksum_set; /* bit 1 << enum ps_checksum_algorithm: taken and confirmed for parts and objects */
     enum ps_checksum_algorithm checksum_default;
     enum ps_checksum_place checksum_place;
-    bool object_checksum;  /* the whole object's checksum is kept, checked at Complete and answered by head */
+    bool
+        object_checksum; /* the whole object's checksum is kept, checked at Complete and answered by head */
     uint32_t delete_batch_max; /* 0 = none, else <= 1000 */
     bool conditional_write;
     bool versioning;
@@ -74,9 +76,9 @@ struct ps_store_pair {
 
 /** How an object is to be written; given to put and begin_multipart. Zeroed = all defaults. */
 struct ps_write_options {
-    enum ps_checksum_algorithm checksum; /* of parts and object */
-    const char *storage_class;           /* NULL or "" = default */
-    const char *content_type;            /* NULL = application/octet-stream */
+    enum ps_checksum_algorithm checksum;  /* of parts and object */
+    const char *storage_class;            /* NULL or "" = default */
+    const char *content_type;             /* NULL = application/octet-stream */
     const struct ps_store_pair *metadata; /* user metadata without prefix */
     size_t metadata_count;
     const struct ps_store_pair *tags;
@@ -87,12 +89,12 @@ struct ps_write_options {
 struct ps_object_info {
     const char *key;
     uint64_t size_bytes;
-    int64_t mtime_unix_ms; /* 0 = unknown */
-    const char *etag;      /* with quotes as received; "" = none */
-    const char *content_type; /* "" = unknown */
-    const char *storage_class; /* "" = standard */
-    const char *version_id;    /* "" = none */
-    const char *restore;       /* raw x-amz-restore; "" = none */
+    int64_t mtime_unix_ms;       /* 0 = unknown */
+    const char *etag;            /* with quotes as received; "" = none */
+    const char *content_type;    /* "" = unknown */
+    const char *storage_class;   /* "" = standard */
+    const char *version_id;      /* "" = none */
+    const char *restore;         /* raw x-amz-restore; "" = none */
     struct ps_checksum checksum; /* of the whole object; PS_CHECKSUM_NONE = not known */
     bool checksum_is_composite;  /* then checksum is NONE and composite holds the text */
     const char *composite;       /* "abc=-3"; "" = none */
@@ -141,7 +143,7 @@ struct ps_put_request {
 struct ps_part_request {
     const char *key;
     const char *upload_id;
-    uint32_t part_number; /* from 1 */
+    uint32_t part_number;  /* from 1 */
     uint64_t offset_bytes; /* of the part in the object (file:// writes there) */
     struct ps_body body;
     struct ps_checksum checksum;
@@ -178,10 +180,10 @@ struct ps_get_request {
 };
 
 struct ps_list_request {
-    const char *prefix;     /* "" = all */
-    const char *delimiter;  /* NULL or "" = recursive */
+    const char *prefix;      /* "" = all */
+    const char *delimiter;   /* NULL or "" = recursive */
     const char *start_after; /* NULL = from the start */
-    uint32_t page_size;     /* 0 = 1000 */
+    uint32_t page_size;      /* 0 = 1000 */
 };
 
 /** One key to delete and what became of it. */
@@ -234,7 +236,8 @@ struct ps_store {
     const struct ps_store_ops *ops;
     struct ps_store_capabilities capabilities;
     char *root_url; /* "s3://bucket", "file:///dir"; what a key is appended to with '/' */
-    struct ps_deleter_ops const *deleter_ops; /* NULL = cannot delete; reached through ps_deleter only */
+    struct ps_deleter_ops const
+        *deleter_ops; /* NULL = cannot delete; reached through ps_deleter only */
 };
 
 /** First member of every operation. */

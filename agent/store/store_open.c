@@ -25,8 +25,9 @@ static const char *env(const struct ps_store_factory *factory, const char *name)
 }
 
 /* The root of file:///a/b/key is /a/b; that of file:///a/b/ is /a/b itself, with the key "". */
-static enum ps_code open_file(const struct ps_store_factory *factory, const struct ps_store_url *url,
-                              struct ps_open_store *open, struct ps_err *err)
+static enum ps_code open_file(const struct ps_store_factory *factory,
+                              const struct ps_store_url *url, struct ps_open_store *open,
+                              struct ps_err *err)
 {
     const char *slash = strrchr(url->key, '/');
     size_t dir_length = slash != NULL ? (size_t)(slash - url->key) : 0;
@@ -40,9 +41,8 @@ static enum ps_code open_file(const struct ps_store_factory *factory, const stru
     enum ps_code code;
 
     open->key = ps_strdup(slash != NULL ? slash + 1 : url->key);
-    code = root != NULL && open->key != NULL
-               ? ps_file_store_new(&open->store, &options, err)
-               : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    code = root != NULL && open->key != NULL ? ps_file_store_new(&open->store, &options, err)
+                                             : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     free(root);
     return code;
 }
@@ -101,8 +101,8 @@ static enum ps_code open_s3(const struct ps_store_factory *factory, const struct
         .connect_timeout_ms = (uint32_t)file->connect_timeout_ms,
         .stall_timeout_ms = (uint32_t)file->stall_timeout_ms,
     };
-    enum ps_code code = make_parts(factory, first_set(flags->profile, file->profile, NULL, NULL),
-                                   open, err);
+    enum ps_code code =
+        make_parts(factory, first_set(flags->profile, file->profile, NULL, NULL), open, err);
 
     options.path_style = strcmp(path_style, "true") == 0    ? PS_S3_PATH_STYLE_ON
                          : strcmp(path_style, "false") == 0 ? PS_S3_PATH_STYLE_OFF

@@ -13,7 +13,8 @@
 struct ps_store_url {
     char scheme[16]; /* "s3", "oss", "file" */
     char *bucket;    /* "" for file */
-    char *key;       /* without a leading '/'; for file the absolute path without its first '/'; may be "" */
+    char *
+        key; /* without a leading '/'; for file the absolute path without its first '/'; may be "" */
 };
 
 /**

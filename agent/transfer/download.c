@@ -10,7 +10,10 @@
 #define RANGE_SIZE_DEFAULT_BYTES ((uint64_t)16 * 1024 * 1024)
 
 /** Ranges of one object; their table is the only thing that grows with it. */
-enum { RANGE_COUNT_MAX = 10000, CONCURRENCY_DEFAULT = 8 };
+enum {
+    RANGE_COUNT_MAX = 10000,
+    CONCURRENCY_DEFAULT = 8
+};
 
 static const char *state_name(enum ps_download_state state)
 {
@@ -89,8 +92,7 @@ static void on_ended(struct ps_job *job)
         .resumed_bytes = download->resumed_bytes,
     };
 
-    download->on_done(download->user, &result,
-                      download->err.code != PS_OK ? &download->err : NULL);
+    download->on_done(download->user, &result, download->err.code != PS_OK ? &download->err : NULL);
     download_free(download);
 }
 
@@ -169,9 +171,8 @@ static enum ps_code combine_ranges(struct ps_download *download, struct ps_err *
 {
     download->whole = download->ranges[0].checksum;
     for (uint32_t i = 1; i < download->plan.part_count; i++) {
-        enum ps_code code =
-            ps_checksum_combine(&download->whole, &download->ranges[i].checksum,
-                                ps_part_plan_size(&download->plan, i), err);
+        enum ps_code code = ps_checksum_combine(&download->whole, &download->ranges[i].checksum,
+                                                ps_part_plan_size(&download->plan, i), err);
 
         if (code != PS_OK) {
             return code;
@@ -273,9 +274,8 @@ static enum ps_code open_writer(struct ps_download *download, bool *kept_out, st
 
     if (keep) {
         const struct ps_part_limits limits = { 1, UINT64_MAX, RANGE_COUNT_MAX };
-        enum ps_code code =
-            ps_part_plan_init(&download->plan, download->plan.object_size_bytes,
-                              download->record.range_size_bytes, &limits, err);
+        enum ps_code code = ps_part_plan_init(&download->plan, download->plan.object_size_bytes,
+                                              download->record.range_size_bytes, &limits, err);
 
         if (code != PS_OK) {
             return code;
@@ -293,18 +293,18 @@ static void run_claim(struct ps_job *job)
 
     job->code = ps_owner_self(&owner, &job->err);
     if (job->code == PS_OK) {
-        job->code = ps_checkpoint_download_claim(download->state_db, download->path, &owner,
-                                                 &download->claim_found, &download->record,
-                                                 &job->err);
+        job->code =
+            ps_checkpoint_download_claim(download->state_db, download->path, &owner,
+                                         &download->claim_found, &download->record, &job->err);
         download->record.owner = owner;
     }
     if (job->code == PS_OK) {
         job->code = open_writer(download, &kept, &job->err);
     }
     if (job->code == PS_OK && kept) {
-        job->code = ps_checkpoint_ranges(download->state_db, download->path,
-                                         &download->noted_before, &download->noted_before_count,
-                                         &job->err);
+        job->code =
+            ps_checkpoint_ranges(download->state_db, download->path, &download->noted_before,
+                                 &download->noted_before_count, &job->err);
     } else if (job->code == PS_OK) {
         job->code = begin_record(download, &job->err);
     }

@@ -49,9 +49,9 @@ struct ps_download_options {
     const struct ps_log *log;
     struct ps_state *(*open_state)(void *user, struct ps_err *err); /* as in upload.h */
     void *open_state_user;
-    uint32_t concurrency;      /* 0 = 8 */
-    uint64_t range_size_bytes; /* 0 = 16 MiB, more for objects over 156 GiB */
-    bool restart;              /* throw an earlier run's bytes away */
+    uint32_t concurrency;          /* 0 = 8 */
+    uint64_t range_size_bytes;     /* 0 = 16 MiB, more for objects over 156 GiB */
+    bool restart;                  /* throw an earlier run's bytes away */
     ps_transfer_event_fn on_event; /* may be NULL */
     /** The end, once; err NULL = the file is there, whole. The download is freed when it returns. */
     void (*on_done)(void *user, const struct ps_download_result *result, const struct ps_err *err);

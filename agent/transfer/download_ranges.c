@@ -102,9 +102,9 @@ static void run_note(struct ps_job *job)
 
     job->code = ps_file_writer_sync(download->writer, &job->err);
     if (job->code == PS_OK) {
-        job->code = ps_checkpoint_ranges_done(download->state_db, download->path,
-                                              download->note_batch, download->note_batch_count,
-                                              &job->err);
+        job->code =
+            ps_checkpoint_ranges_done(download->state_db, download->path, download->note_batch,
+                                      download->note_batch_count, &job->err);
     }
 }
 
@@ -127,8 +127,8 @@ static void on_noted(struct ps_job *job)
 
 void ps_download_note_flush(struct ps_download *download)
 {
-    size_t count = download->note_count < PS_DOWNLOAD_NOTES_MAX ? download->note_count
-                                                                : PS_DOWNLOAD_NOTES_MAX;
+    size_t count =
+        download->note_count < PS_DOWNLOAD_NOTES_MAX ? download->note_count : PS_DOWNLOAD_NOTES_MAX;
 
     if (download->noting || count == 0 || download->state_db == NULL) {
         return;
@@ -391,8 +391,8 @@ static void run_verify(struct ps_job *job)
     while (job->code == PS_OK && left_bytes > 0) {
         size_t step_bytes = left_bytes < READ_BACK_BYTES ? (size_t)left_bytes : READ_BACK_BYTES;
 
-        job->code = ps_file_writer_read(download->writer, offset_bytes, buffer, step_bytes,
-                                        &job->err);
+        job->code =
+            ps_file_writer_read(download->writer, offset_bytes, buffer, step_bytes, &job->err);
         if (job->code == PS_OK) {
             ps_hasher_update(&hasher, buffer, step_bytes);
             offset_bytes += step_bytes;

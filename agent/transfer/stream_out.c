@@ -39,7 +39,8 @@ struct ps_stream_out {
     char *etag;
 
     struct ps_block_pool *pool;
-    void *blocks[BLOCK_COUNT]; /* a ring: the first block_count from first_block on are waiting to be written */
+    void *blocks
+        [BLOCK_COUNT]; /* a ring: the first block_count from first_block on are waiting to be written */
     size_t block_sizes[BLOCK_COUNT];
     size_t first_block;
     size_t block_count;
@@ -241,8 +242,7 @@ static void on_head(void *user, const struct ps_object_info *info, const struct 
                                                                     : PS_CHECKSUM_CRC64_NVME,
                        &stream->err) == PS_OK &&
         !stream->received) {
-        stream->op =
-            ps_store_get(stream->store, &request, on_received, stream, &stream->err);
+        stream->op = ps_store_get(stream->store, &request, on_received, stream, &stream->err);
     }
     try_end(stream);
 }
@@ -252,8 +252,8 @@ enum ps_code ps_stream_out_start(struct ps_stream_out **stream_out,
 {
     struct ps_stream_out *stream = calloc(1, sizeof(*stream));
 
-    if (stream == NULL || ps_block_pool_new(&stream->pool, BLOCK_BYTES, BLOCK_BYTES * BLOCK_COUNT,
-                                            err) != PS_OK) {
+    if (stream == NULL ||
+        ps_block_pool_new(&stream->pool, BLOCK_BYTES, BLOCK_BYTES * BLOCK_COUNT, err) != PS_OK) {
         free(stream);
         return ps_err_set(err, PS_E_NO_MEMORY, "%s: out of memory", options->url);
     }

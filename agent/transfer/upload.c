@@ -320,8 +320,8 @@ static const char *keep_text(struct ps_upload *upload, const char *text)
 {
     char *copy = ps_strdup(text != NULL ? text : "");
 
-    if (copy == NULL || upload->pair_text_count ==
-                            sizeof(upload->pair_text) / sizeof(upload->pair_text[0])) {
+    if (copy == NULL ||
+        upload->pair_text_count == sizeof(upload->pair_text) / sizeof(upload->pair_text[0])) {
         free(copy);
         return "";
     }
@@ -351,9 +351,8 @@ static void fill_write_options(struct ps_upload *upload)
     struct ps_store_pair *tags = upload->pairs + PS_PAIRS_MAX;
 
     options->checksum = upload->algorithm;
-    options->storage_class = upload->wishes.storage_class != NULL
-                                 ? upload->wishes.storage_class
-                                 : upload->decision.storage_class;
+    options->storage_class = upload->wishes.storage_class != NULL ? upload->wishes.storage_class
+                                                                  : upload->decision.storage_class;
     options->content_type = upload->wishes.content_type;
     options->create_only = upload->wishes.create_only;
     options->metadata = upload->pairs;
@@ -393,8 +392,8 @@ static enum ps_code plan_file(struct ps_upload *upload, bool *single_out, struct
 
 static uint32_t concurrency_of(const struct ps_upload *upload)
 {
-    uint32_t concurrency = upload->wishes.concurrency != 0 ? upload->wishes.concurrency
-                                                           : upload->decision.concurrency;
+    uint32_t concurrency =
+        upload->wishes.concurrency != 0 ? upload->wishes.concurrency : upload->decision.concurrency;
 
     if (concurrency < 1) {
         return 1;
@@ -506,8 +505,8 @@ static bool copy_text(struct ps_upload *upload, const struct ps_upload_options *
            (upload->source_path != NULL || options->source_path == NULL);
 }
 
-enum ps_code ps_upload_start(struct ps_upload **upload_out,
-                             const struct ps_upload_options *options, struct ps_err *err)
+enum ps_code ps_upload_start(struct ps_upload **upload_out, const struct ps_upload_options *options,
+                             struct ps_err *err)
 {
     struct ps_upload *upload = calloc(1, sizeof(*upload));
     enum ps_code code = PS_OK;

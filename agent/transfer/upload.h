@@ -40,12 +40,12 @@ struct ps_upload_result {
     const char *etag;            /* borrowed for on_done; "" = none */
     struct ps_checksum checksum; /* of the whole object, confirmed by the store where it can */
     uint64_t size_bytes;
-    uint32_t part_count;         /* 0 = a single PUT */
-    uint32_t resumed_count;      /* parts that were not sent again */
+    uint32_t part_count;    /* 0 = a single PUT */
+    uint32_t resumed_count; /* parts that were not sent again */
     uint64_t resumed_bytes;
-    uint64_t sent_bytes;         /* of this run, repeats not counted */
-    bool adopted;                /* the checkpoint was lost; the upload was found at the store */
-    bool skipped;                /* a policy said not to upload */
+    uint64_t sent_bytes; /* of this run, repeats not counted */
+    bool adopted;        /* the checkpoint was lost; the upload was found at the store */
+    bool skipped;        /* a policy said not to upload */
 };
 
 /** What the user fixed; 0, NULL and NONE leave it to the policy. */
@@ -69,7 +69,7 @@ struct ps_upload_options {
     uv_loop_t *loop;
     struct ps_store *store;
     const char *key;
-    const char *url;         /* for people, policies and the checkpoint */
+    const char *url; /* for people, policies and the checkpoint */
     const char *store_name;
     const char *bucket;
     const char *source_path; /* absolute; NULL = stream_fd */
@@ -81,7 +81,8 @@ struct ps_upload_options {
     /** Called when a checkpoint is needed, which a small object never does. The state stays the owner's. */
     struct ps_state *(*open_state)(void *user, struct ps_err *err);
     void *open_state_user;
-    uint64_t memory_limit_bytes; /* for the parts of a stream that are held until the store has them */
+    uint64_t
+        memory_limit_bytes; /* for the parts of a stream that are held until the store has them */
     struct ps_upload_wishes wishes;
     ps_transfer_event_fn on_event; /* may be NULL */
     /** The end, once; err NULL = the object is there. The upload is freed when it returns. */

@@ -9,12 +9,14 @@
 #include <string.h>
 
 /** Complete is sent again this often when its outcome stays unknown and the upload is still there. */
-enum { COMPLETE_COUNT_MAX = 3 };
+enum {
+    COMPLETE_COUNT_MAX = 3
+};
 
 static void send_complete(struct ps_upload *upload);
 
-enum ps_code ps_upload_whole_checksum(const struct ps_upload *upload,
-                                      struct ps_checksum *whole_out, struct ps_err *err)
+enum ps_code ps_upload_whole_checksum(const struct ps_upload *upload, struct ps_checksum *whole_out,
+                                      struct ps_err *err)
 {
     struct ps_checksum whole = upload->parts[0].checksum;
 
@@ -79,12 +81,11 @@ static bool is_predicted_etag(const struct ps_upload *upload, const char *etag)
 
 static bool is_our_object(const struct ps_upload *upload, const struct ps_object_info *info)
 {
-    uint64_t size_bytes = upload->file != NULL ? upload->plan.object_size_bytes
-                                               : upload->stream_next_offset_bytes;
+    uint64_t size_bytes =
+        upload->file != NULL ? upload->plan.object_size_bytes : upload->stream_next_offset_bytes;
 
-    return info->size_bytes == size_bytes &&
-           (ps_checksum_equal(&info->checksum, &upload->whole) ||
-            is_predicted_etag(upload, info->etag));
+    return info->size_bytes == size_bytes && (ps_checksum_equal(&info->checksum, &upload->whole) ||
+                                              is_predicted_etag(upload, info->etag));
 }
 
 static void fail_unknown(struct ps_upload *upload)
@@ -301,8 +302,8 @@ void ps_upload_complete(struct ps_upload *upload)
         return;
     }
     if (upload->resumed_count > 0) {
-        ps_upload_event(upload,
-                        upload->adopted ? PS_TRANSFER_ADOPTED : PS_TRANSFER_RESUMED, "resumed");
+        ps_upload_event(upload, upload->adopted ? PS_TRANSFER_ADOPTED : PS_TRANSFER_RESUMED,
+                        "resumed");
     }
     ps_upload_set_state(upload, PS_UPLOAD_STATE_COMPLETING);
     ps_upload_control(upload, run_record_completing, after_recorded);

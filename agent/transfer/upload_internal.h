@@ -71,13 +71,14 @@ struct slot {
     size_t warm_size_bytes;
     char *buffer; /* scratch of a file; the whole part of a stream */
     size_t buffer_size_bytes;
-    size_t filled_bytes; /* stream */
-    bool at_end;         /* stream: it ended in this part */
-    uint64_t sent_bytes; /* of this attempt, for progress */
+    size_t filled_bytes;         /* stream */
+    bool at_end;                 /* stream: it ended in this part */
+    uint64_t sent_bytes;         /* of this attempt, for progress */
     struct ps_checksum checksum; /* by the upload's algorithm */
-    struct ps_checksum other;    /* by the algorithm of the part's expected checksum, where that differs */
-    struct ps_checksum sha256;   /* with sign_payload */
-    struct ps_err body_err;      /* why slot_read said PS_BODY_FAILED */
+    struct ps_checksum
+        other; /* by the algorithm of the part's expected checksum, where that differs */
+    struct ps_checksum sha256; /* with sign_payload */
+    struct ps_err body_err;    /* why slot_read said PS_BODY_FAILED */
 };
 
 /** One upload found at the store. */
@@ -112,7 +113,8 @@ struct ps_upload {
     char *source_path;
     char *policy_digest;
     uint64_t memory_limit_bytes;
-    struct ps_upload_wishes wishes; /* its text points into wish_text or the options' pairs, copied */
+    struct ps_upload_wishes
+        wishes; /* its text points into wish_text or the options' pairs, copied */
     struct ps_store_pair pairs[2 * PS_PAIRS_MAX];
     char *pair_text[4 * PS_PAIRS_MAX + 2];
     size_t pair_text_count;
@@ -131,10 +133,11 @@ struct ps_upload {
     bool stream_ended;
 
     struct part *parts;
-    uint32_t part_count;     /* of a stream: read so far */
-    uint32_t part_laid;      /* entries in use: those of a stream that an earlier run has sent lie beyond part_count */
+    uint32_t part_count; /* of a stream: read so far */
+    uint32_t
+        part_laid; /* entries in use: those of a stream that an earlier run has sent lie beyond part_count */
     uint32_t part_capacity;
-    uint32_t next_part;      /* first that may be TODO */
+    uint32_t next_part; /* first that may be TODO */
     uint32_t done_count;
 
     struct slot *slots;
@@ -143,7 +146,7 @@ struct ps_upload {
 
     struct ps_state *state_db;
     struct ps_upload_record record;
-    struct ps_store_op *op; /* the one operation outside the slots */
+    struct ps_store_op *op;    /* the one operation outside the slots */
     struct ps_job control_job; /* one state call at a time; owns record while it runs */
     bool control_running;
     void (*after_control)(struct ps_upload *upload);

@@ -13,7 +13,9 @@
  */
 #define STREAM_BUDGET_BYTES ((uint64_t)16 * 1024 * 1024)
 
-enum { PARTS_FIRST_CAPACITY = 64 };
+enum {
+    PARTS_FIRST_CAPACITY = 64
+};
 
 static void read_part(struct slot *slot);
 
@@ -22,7 +24,8 @@ static void read_part(struct slot *slot);
 struct part *ps_upload_part_at(struct ps_upload *upload, uint32_t part_index)
 {
     if (part_index >= upload->part_capacity) {
-        uint32_t capacity = upload->part_capacity != 0 ? upload->part_capacity : PARTS_FIRST_CAPACITY;
+        uint32_t capacity =
+            upload->part_capacity != 0 ? upload->part_capacity : PARTS_FIRST_CAPACITY;
         struct part *parts;
 
         while (capacity <= part_index) {
@@ -185,7 +188,8 @@ static void on_noted(struct ps_job *job)
 
     upload->noting = false;
     if (job->code != PS_OK) {
-        upload->note_count = 0; /* nothing more can be made durable: those parts are verified next time */
+        upload->note_count =
+            0; /* nothing more can be made durable: those parts are verified next time */
         ps_upload_fail(upload, &job->err);
     }
     if (ps_upload_is_ending(upload)) {
@@ -198,8 +202,8 @@ static void on_noted(struct ps_job *job)
 
 void ps_upload_note_flush(struct ps_upload *upload)
 {
-    size_t count = upload->note_count < PS_UPLOAD_NOTES_MAX ? upload->note_count
-                                                            : PS_UPLOAD_NOTES_MAX;
+    size_t count =
+        upload->note_count < PS_UPLOAD_NOTES_MAX ? upload->note_count : PS_UPLOAD_NOTES_MAX;
 
     if (upload->noting || count == 0) {
         return;
@@ -277,8 +281,7 @@ static void single_done(struct slot *slot, const char *etag)
 
 static bool resend(struct slot *slot, const struct ps_err *err)
 {
-    if (err->code != PS_E_CORRUPT || err->retry != PS_RETRY_RESEND_PART ||
-        slot->resend_count > 0) {
+    if (err->code != PS_E_CORRUPT || err->retry != PS_RETRY_RESEND_PART || slot->resend_count > 0) {
         return false;
     }
     slot->resend_count++;
@@ -341,8 +344,9 @@ static void run_warm(struct ps_job *job)
     size_t want_bytes =
         left_bytes < PS_UPLOAD_SCRATCH_BYTES ? (size_t)left_bytes : PS_UPLOAD_SCRATCH_BYTES;
 
-    job->code = ps_file_reader_read(slot->upload->file, part->offset_bytes + slot->warm_offset_bytes,
-                                    slot->buffer, want_bytes, &job->err);
+    job->code =
+        ps_file_reader_read(slot->upload->file, part->offset_bytes + slot->warm_offset_bytes,
+                            slot->buffer, want_bytes, &job->err);
     slot->warm_size_bytes = job->code == PS_OK ? want_bytes : 0;
 }
 
@@ -659,8 +663,7 @@ static enum ps_code hash_file_part(struct slot *slot, struct hashers *hashers, s
     return PS_OK;
 }
 
-static enum ps_code fill_stream_part(struct slot *slot, struct hashers *hashers,
-                                     struct ps_err *err)
+static enum ps_code fill_stream_part(struct slot *slot, struct hashers *hashers, struct ps_err *err)
 {
     const struct part *part = &slot->upload->parts[slot->part_index];
     enum ps_code code = PS_OK;
@@ -701,9 +704,8 @@ static void run_read(struct ps_job *job)
 static void read_part(struct slot *slot)
 {
     struct ps_upload *upload = slot->upload;
-    size_t need_bytes = upload->file != NULL
-                            ? PS_UPLOAD_SCRATCH_BYTES
-                            : (size_t)upload->parts[slot->part_index].size_bytes;
+    size_t need_bytes = upload->file != NULL ? PS_UPLOAD_SCRATCH_BYTES
+                                             : (size_t)upload->parts[slot->part_index].size_bytes;
 
     if (!ensure_buffer(slot, need_bytes)) {
         fail_memory(upload);

@@ -51,8 +51,7 @@ static bool take_stored_part(struct ps_upload *upload, const struct ps_part_info
 {
     struct part *part;
 
-    if (info->part_number == 0 ||
-        info->part_number > upload->store->capabilities.part_count_max ||
+    if (info->part_number == 0 || info->part_number > upload->store->capabilities.part_count_max ||
         (upload->file != NULL && info->part_number > upload->part_count)) {
         return false;
     }
@@ -131,9 +130,9 @@ static void run_claim(struct ps_job *job)
     job->code = ps_checkpoint_claim(upload->state_db, upload->url, &owner, &upload->claim_found,
                                     &upload->record, &job->err);
     if (job->code == PS_OK && upload->claim_found) {
-        job->code = ps_checkpoint_parts(upload->state_db, upload->record.number,
-                                        &upload->noted_before, &upload->noted_before_count,
-                                        &job->err);
+        job->code =
+            ps_checkpoint_parts(upload->state_db, upload->record.number, &upload->noted_before,
+                                &upload->noted_before_count, &job->err);
     }
     upload->record.owner = owner;
 }
@@ -485,8 +484,8 @@ static void try_candidate(struct ps_upload *upload)
         return;
     }
     candidate = &upload->candidates[upload->candidate_index];
-    upload->verify_failed = candidate->checksum != PS_CHECKSUM_NONE &&
-                            candidate->checksum != upload->algorithm;
+    upload->verify_failed =
+        candidate->checksum != PS_CHECKSUM_NONE && candidate->checksum != upload->algorithm;
     if (upload->verify_failed ||
         (upload->claim_found &&
          candidate->initiated_unix_ms + CLOCK_TOLERANCE_MS < upload->record.created_unix_ms)) {

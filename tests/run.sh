@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Installs what build and tests need, builds asan and release, runs all tests, prints ctest's closing line.
+#
+# tests/run.sh [--long] [--quick]
+#   --long   also the proofs that take long: 20 GiB both ways, minio, 20 kills on big files
+#   --quick  unit tests of the asan build only
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+long=0
+quick=0
+for arg in "$@"; do
+    case $arg in
+    --long) long=1 ;;
+    --quick) quick=1 ;;
+    *) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    esac
+done
+
+packages=(gcc ninja-build cmake pkg-config libcurl4-openssl-dev libssl-dev liblmdb-dev liblua5.4-dev libcriterion-dev
+    libuv1-dev libexpat1-dev libjansson-dev libisal-dev libyaml-dev clang-format-14 lua-check python3 curl)
+versitygw=v1.8.0
+minio=v0.0.0-20260212201848-7aac2a2c5b7c
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/purser-tests
+tools=$cache/bin
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+install_packages() {
+    local missing=() package
+    for package in "${packages[@]}"; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    if [ ${#missing[@]} -gt 0 ]; then
+        echo "installing: ${missing[*]}"
+        as_root apt-get update -qq
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >"$cache/apt.log" 2>&1 ||
+            { tail -20 "$cache/apt.log"; exit 1; }
+    fi
+}
+
+# install_go_tool NAME MODULE@VERSION: once; the file beside the binary says which version it is.
+install_go_tool() {
+    local name=$1 module=$2
+    if [ -x "$tools/$name" ] && [ "$(cat "$tools/$name.version" 2>/dev/null)" = "$module" ]; then return; fi
+    if ! command -v go >/dev/null; then
+        echo "go is missing: install Go 1.24 or later; the tests need a real S3 server ($name)" >&2
+        exit 1
+    fi
+    echo "building $module"
+    GOBIN=$tools go install "$module" >"$cache/$name.log" 2>&1 || { tail -20 "$cache/$name.log"; exit 1; }
+    echo "$module" >"$tools/$name.version"
+}
+
+build() {
+    local preset=$1 log=$cache/build-$1.log
+    echo "building $preset"
+    { cmake --preset "$preset" && cmake --build --preset "$preset"; } >"$log" 2>&1 ||
+        { grep -E 'error|FAILED|warning:' "$log" | head -40; tail -20 "$log"; exit 1; }
+}
+
+mkdir -p "$tools"
+install_packages
+install_go_tool versitygw "github.com/versity/versitygw/cmd/versitygw@$versitygw"
+if [ $long = 1 ]; then install_go_tool minio "github.com/minio/minio@$minio"; fi
+export PATH=$tools:$PATH PURSER_TEST_LONG=$long
+
+build asan
+if [ $quick = 1 ]; then
+    exec ctest --test-dir build/asan --output-on-failure -j 2 -R '^unit'
+fi
+build release
+status=0
+ctest --test-dir build/asan --output-on-failure -j 2 || status=1
+echo "release build: flows and lints"
+ctest --test-dir build/release --output-on-failure -R '^(flow|conform|policies)' || status=1
+exit $status
