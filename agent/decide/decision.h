@@ -105,7 +105,7 @@ struct ps_retry_decision {
 /** Built-in answers; their reasons are in HOUSE-style comments beside the values in decision.c. */
 #define PS_DEFAULT_THRESHOLD_BYTES ((uint64_t)16 * 1024 * 1024)
 #define PS_DEFAULT_PART_SIZE_BYTES ((uint64_t)16 * 1024 * 1024)
-#define PS_DEFAULT_CONCURRENCY 8U
+#define PS_DEFAULT_CONCURRENCY 4U
 #define PS_DEFAULT_RETRY_ATTEMPTS_MAX 10U
 
 /** Who answers. now_unix_s is the only clock a policy sees. All functions always leave a usable answer. */

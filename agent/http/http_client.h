@@ -40,6 +40,9 @@ struct ps_http_answer;
 /** 0 before an answer came. */
 int ps_http_answer_status(const struct ps_http_answer *answer);
 
+/** Whether the server sent 100 Continue first. One that never does makes every body wait for a second. */
+bool ps_http_answer_was_continued(const struct ps_http_answer *answer);
+
 /** Value of a header (any case of name), trimmed; NULL when absent. Borrowed as the answer. */
 const char *ps_http_answer_header(const struct ps_http_answer *answer, const char *name);
 

@@ -20,6 +20,7 @@
 
 struct ps_http_answer {
     int status;
+    bool was_continued;
     struct ps_buf headers; /* "name\0value\0" repeated, names in lower case */
     struct ps_buf body;
 };

@@ -159,6 +159,15 @@ static enum ps_push on_http_data(void *user, const void *data, size_t size_bytes
 
 /* --- an attempt ends --- */
 
+/* A store that does not know 100 Continue would make every part wait for a second: it is not asked again. */
+static void learn_continue(const struct ps_s3_call *call, const struct ps_http_answer *answer)
+{
+    if (call->options.data != NULL && call->data.size_bytes > EXPECT_FROM_BYTES &&
+        !ps_http_answer_was_continued(answer)) {
+        call->store->continue_is_ignored = true;
+    }
+}
+
 static void on_http_done(void *user, const struct ps_http_answer *answer, const struct ps_err *err)
 {
     struct ps_s3_call *call = user;
@@ -178,6 +187,7 @@ static void on_http_done(void *user, const struct ps_http_answer *answer, const 
         ps_s3_error_of_transport(&failure);
         call->maybe_done = call->maybe_done || call->body_was_read;
     } else if (status / 100 == 2) {
+        learn_continue(call, answer);
         if (call->options.check != NULL) {
             enter(call);
             code = call->options.check(call->options.user, answer, &failure);
@@ -229,7 +239,8 @@ static enum ps_code start_http(struct ps_s3_call *call, const struct ps_s3_reque
 
     if (call->options.data != NULL) {
         http.body_size_bytes = call->data.size_bytes;
-        http.expect_continue = call->data.size_bytes > EXPECT_FROM_BYTES;
+        http.expect_continue =
+            call->data.size_bytes > EXPECT_FROM_BYTES && !call->store->continue_is_ignored;
     } else {
         http.body_size_bytes = call->options.text.size_bytes;
     }

@@ -27,14 +27,14 @@ struct ps_s3_store {
     const struct ps_log *log;
     char *bucket;
     char *scheme; /* "https" */
-    char *
-        host; /* "host[:port]" of the endpoint, without the bucket; NULL = AWS, made from the region */
+    char *host;   /* "host[:port]" of the endpoint, without the bucket; NULL = AWS: by the region */
     char *base_path; /* "" or "/path" */
     bool is_aws;
     bool path_style;
     bool checksum_is_auto;
     bool checksum_unconfirmed; /* the warning was written */
     bool sign_payload;
+    bool continue_is_ignored; /* no 100 Continue came: bodies go out at once */
     char *ca_bundle;
     uint32_t connect_timeout_ms;
     uint32_t stall_timeout_ms;

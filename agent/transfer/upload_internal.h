@@ -137,7 +137,7 @@ struct ps_upload {
     uint32_t
         part_laid; /* entries in use: those of a stream that an earlier run has sent lie beyond part_count */
     uint32_t part_capacity;
-    uint32_t next_part; /* first that may be TODO */
+    uint32_t next_part; /* first that may be left to do */
     uint32_t done_count;
 
     struct slot *slots;
@@ -212,12 +212,12 @@ PS_MUST_USE enum ps_code ps_upload_slots_init(struct ps_upload *upload, uint32_t
 void ps_upload_slots_clear(struct ps_upload *upload);
 /** Cancel what slot slot_index sends and free it; one that is reading is freed when the worker is done. */
 void ps_upload_slot_drop(struct ps_upload *upload, uint32_t slot_index);
-/** Lay out the parts of a file by upload->plan, all TODO. */
+/** Lay out the parts of a file by upload->plan, all left to do. */
 PS_MUST_USE enum ps_code ps_upload_parts_init(struct ps_upload *upload, struct ps_err *err);
 void ps_upload_parts_clear(struct ps_upload *upload);
 /** The entry part_index, laid out as far as needed; NULL when memory is out. */
 struct part *ps_upload_part_at(struct ps_upload *upload, uint32_t part_index);
-/** Set every part back to TODO with nothing known of it (files only). */
+/** Set every part back to PART_TODO with nothing known of it (files only). */
 void ps_upload_parts_reset(struct ps_upload *upload);
 /** Give free slots their next part; ends the state when all are done. */
 void ps_upload_parts_step(struct ps_upload *upload);

@@ -67,10 +67,10 @@ NO_BLOCK = "opens without the block comment (HOUSE: what it is, Flow, Thread, So
 def banned():
     for path in files(".c", ".h", dirs=(*CODE, "tests")):
         for number, line in lines(path):
-            match = BANNED.search(line.split("/*")[0])
+            match = BANNED.search(line.split("/*")[0].split("//")[0])
             if match:
                 yield path, number, f"{match[1]} is banned"
-            if re.search(r"\b(TODO|FIXME|XXX)\b", line):
+            if re.search(r"(?<![A-Z_])(TODO|FIXME|XXX)\b", line):
                 yield path, number, "write NEEDSWORK with what is left to decide"
     for path in files(".h"):
         head = path.read_text(encoding="utf-8")[:1500]
