@@ -1,0 +1,147 @@
+"""A store to test against, and purser as a user runs it. Used by the scripts of this folder."""
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+PURSER = os.environ.get("PURSER", "build/release/purser")
+LONG = os.environ.get("PURSER_TEST_LONG") == "1"
+MIB = 1024 * 1024
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port, process):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with {process.returncode}")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise RuntimeError("the server does not listen")
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(MIB):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+class Rig:
+    """kind: "file", "versitygw" or "minio"."""
+
+    def __init__(self, kind):
+        self.kind = kind
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="purser-flow-"))
+        self.env = dict(os.environ, PURSER_STATE_DIR=str(self.dir / "state"))
+        self.server = None
+        self.log = self.dir / "server.log"
+        self.data = self.dir / "data"
+        self.data.mkdir()
+        if kind == "file":
+            self.root = f"file://{self.data}/bkt"
+            (self.data / "bkt").mkdir()
+            return
+        self.port = free_port()
+        self.root = "s3://bkt"
+        self.env.update(AWS_ACCESS_KEY_ID="testkey123", AWS_SECRET_ACCESS_KEY="testsecret123",
+                        AWS_REGION="us-east-1", AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{self.port}")
+        self.start_server()
+
+    def start_server(self):
+        log = open(self.log, "ab")
+        if self.kind == "versitygw":
+            (self.data / "bkt").mkdir(exist_ok=True)
+            self.server = subprocess.Popen(
+                ["versitygw", "--port", f"127.0.0.1:{self.port}", "posix", str(self.data)], stdout=log, stderr=log,
+                env=dict(os.environ, ROOT_ACCESS_KEY="testkey123", ROOT_SECRET_KEY="testsecret123"))
+        else:
+            (self.data / "bkt").mkdir(exist_ok=True)
+            self.server = subprocess.Popen(
+                ["minio", "server", "--address", f"127.0.0.1:{self.port}", "--console-address",
+                 f"127.0.0.1:{free_port()}", str(self.data)], stdout=log, stderr=log,
+                env=dict(os.environ, MINIO_ROOT_USER="testkey123", MINIO_ROOT_PASSWORD="testsecret123",
+                         MINIO_UPDATE="off"))
+        wait_for_port(self.port, self.server)
+        if self.kind == "minio":
+            for _ in range(200):
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{self.port}/minio/health/ready")
+                    break
+                except OSError:
+                    time.sleep(0.05)
+
+    def stop_server(self):
+        if self.server:
+            self.server.kill()
+            self.server.wait()
+            self.server = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop_server()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def start(self, *args, **kwargs):
+        return subprocess.Popen([PURSER, *map(str, args)], env=self.env, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, **kwargs)
+
+    def run(self, *args, expect=0, **kwargs):
+        """Run to the end; returns (stdout, stderr) as text. The exit code must be expect."""
+        done = subprocess.run([PURSER, *map(str, args)], env=self.env, capture_output=True, check=False, **kwargs)
+        out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+        assert done.returncode == expect, f"{args}: exit {done.returncode}, not {expect}\n{out}{err}"
+        return out, err
+
+    def result(self, *args, **kwargs):
+        """Run with --json; returns the result line."""
+        out, _ = self.run(*args, "--json", **kwargs)
+        return [json.loads(line) for line in out.splitlines() if '"type":"result"' in line][-1]
+
+    def url(self, key):
+        return f"{self.root}/{key}"
+
+    def stored(self, key):
+        return self.data / "bkt" / key
+
+    def uploads_left(self):
+        """Multipart uploads that the store still has."""
+        if self.kind == "file":
+            return list((self.data / "bkt" / ".purser" / "uploads").glob("*"))
+        if self.kind == "versitygw":
+            return [p for p in (self.data / "bkt" / ".sgwtmp" / "multipart").glob("*/*") if p.is_dir()]
+        return [p for p in (self.data / ".minio.sys" / "multipart").glob("*/*") if p.is_dir()]
+
+    def source(self, name, size):
+        path = self.dir / name
+        with open(path, "wb") as file:
+            left = size
+            while left:
+                step = min(left, 8 * MIB)
+                file.write(os.urandom(step))
+                left -= step
+        return path
+
+
+def kill(process):
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    process.stderr.close()
