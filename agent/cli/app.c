@@ -8,6 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What a user can do, where the message of that kind of error does not say it. NULL = it does. */
+static const char *mend_of(enum ps_code code)
+{
+    switch (code) {
+    case PS_E_TEMPORARY:
+        return "run it again later; `purser doctor URL` looks for the cause";
+    case PS_E_NO_SPACE:
+        return "free some space, then run the same command again";
+    default:
+        return NULL;
+    }
+}
+
 enum ps_exit ps_app_fail(struct ps_app *app, const struct ps_err *err)
 {
     enum ps_exit exit_code = ps_exit_of(err->code);
@@ -25,6 +38,9 @@ enum ps_exit ps_app_fail(struct ps_app *app, const struct ps_err *err)
     (void)fprintf(stderr, "purser: ");
     for (const char *c = err->message; *c != '\0'; c++) {
         (void)fputc((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c, stderr);
+    }
+    if (mend_of(err->code) != NULL) {
+        (void)fprintf(stderr, ": %s", mend_of(err->code));
     }
     (void)fputc('\n', stderr);
     return exit_code;

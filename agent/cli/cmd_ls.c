@@ -168,7 +168,10 @@ static void on_head(void *user, const struct ps_object_info *info, const struct 
 
     ls->done = true;
     if (err != NULL) {
-        ls->exit = ps_app_fail(ls->app, err);
+        struct ps_err named = *err;
+
+        ps_store_name_missing(&named, ls->url);
+        ls->exit = ps_app_fail(ls->app, &named);
     } else if (ls->app->json) {
         print_stat_json(ls, info);
     } else {

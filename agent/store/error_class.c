@@ -73,6 +73,9 @@ static const struct row rows[] = {
     { "InvalidSecurityToken", MATCH_EXACT, PS_E_DENIED, PS_RETRY_AFTER_FIX, MEND_TOKEN },
     { "InvalidAccessKeyId", MATCH_EXACT, PS_E_DENIED, PS_RETRY_AFTER_FIX,
       "the store does not know this access key: " MEND_KEYS },
+    /* versitygw's word for it, with status 404 */
+    { "XAdminUserNotFound", MATCH_EXACT, PS_E_DENIED, PS_RETRY_NEVER,
+      "the store does not know this access key: " MEND_KEYS },
     { "AuthorizationHeaderMalformed", MATCH_EXACT, PS_E_INVALID, PS_RETRY_AFTER_FIX, MEND_REGION },
     { "IllegalLocationConstraint", MATCH_PREFIX, PS_E_INVALID, PS_RETRY_AFTER_FIX, MEND_REGION },
     { "PermanentRedirect", MATCH_EXACT, PS_E_INVALID, PS_RETRY_AFTER_FIX, MEND_REGION },

@@ -1,5 +1,8 @@
 #include "store/store.h"
 
+#include <stdio.h>
+#include <string.h>
+
 /* What every entry answers where the store has none. A macro would hide the control flow, so each one asks. */
 static struct ps_store_op *unsupported(const struct ps_store *store, const char *operation,
                                        struct ps_err *err)
@@ -133,5 +136,12 @@ void ps_store_free(struct ps_store *store)
 {
     if (store != NULL && store->ops->free != NULL) {
         store->ops->free(store);
+    }
+}
+
+void ps_store_name_missing(struct ps_err *err, const char *url)
+{
+    if (err->code == PS_E_NOT_FOUND && strcmp(err->store_code, "NoSuchBucket") != 0) {
+        (void)snprintf(err->message, sizeof(err->message), "%s: not found", url);
     }
 }

@@ -290,6 +290,11 @@ struct ps_store_op *ps_store_list(struct ps_store *store, const struct ps_list_r
 struct ps_store_op *ps_deleter_delete_batch(struct ps_deleter *deleter, const char *const *keys,
                                             size_t count, ps_store_delete_fn done, void *user,
                                             struct ps_err *err);
+/**
+ * Give a head's PS_E_NOT_FOUND of an object the message "URL: not found"; a missing bucket and all other errors keep
+ * theirs. A HEAD has no body, so the store's own words say no more than a status.
+ */
+void ps_store_name_missing(struct ps_err *err, const char *url);
 /** NULL is allowed. The callback does not come any more; the handle is gone. */
 void ps_store_cancel(struct ps_store_op *op);
 /** NULL is allowed. */

@@ -365,7 +365,9 @@ static void on_head(void *user, const struct ps_object_info *info, const struct 
 
     download->op = NULL;
     if (err != NULL) {
-        ps_download_fail(download, err);
+        own = *err;
+        ps_store_name_missing(&own, download->url);
+        ps_download_fail(download, &own);
     } else if (take_info(download, info, &own) != PS_OK) {
         ps_download_fail(download, &own);
     } else {

@@ -227,6 +227,7 @@ static void on_head(void *user, const struct ps_object_info *info, const struct 
     stream->op = NULL;
     if (err != NULL) {
         stream->err = *err;
+        ps_store_name_missing(&stream->err, stream->url);
         try_end(stream);
         return;
     }

@@ -155,6 +155,10 @@ void ps_upload_fail(struct ps_upload *upload, const struct ps_err *err)
         return;
     }
     upload->err = *err;
+    if (err->code == PS_E_EXISTS) {
+        (void)snprintf(upload->err.message, sizeof(upload->err.message),
+                       "%s: exists already, and was to be created only", upload->url);
+    }
     ps_upload_set_state(upload, PS_UPLOAD_STATE_ENDING);
     ps_store_cancel(upload->op);
     upload->op = NULL;
