@@ -2,6 +2,7 @@
 #include "cli/app.h"
 
 #include "base/str.h"
+#include "cli/output.h"
 #include "cli/policies.h"
 
 #include <curl/curl.h>
@@ -85,10 +86,28 @@ static void set_up_log(struct ps_app *app)
 
 /* --- the decider as the stores' retry policy --- */
 
+static void report_retry(struct ps_app *app, const struct ps_retry_failure *failure,
+                         const struct ps_retry_decision *decision)
+{
+    const struct ps_transfer_event event = {
+        .kind = PS_TRANSFER_DECIDED,
+        .text = failure->err->message,
+        .field = "retry",
+        .value = decision->give_up ? "give up" : "again",
+        .origin = &decision->origin,
+    };
+
+    ps_log(&app->log, PS_LOG_DEBUG, "policy", "retry = %s: %s (%s%s%s) after %s", event.value,
+           decision->origin.reason, decision->origin.policy,
+           decision->origin.where[0] != '\0' ? ", " : "", decision->origin.where,
+           failure->err->message);
+    ps_output_event(app, &event);
+}
+
 static void ask_retry(void *user, const struct ps_retry_failure *failure,
                       struct ps_retry_answer *answer_out)
 {
-    const struct ps_app *app = user;
+    struct ps_app *app = user;
     const struct ps_object_facts object = {
         .url = failure->url, .store = "", .bucket = "", .key = "", .name = ""
     };
@@ -107,9 +126,7 @@ static void ask_retry(void *user, const struct ps_retry_failure *failure,
     struct ps_retry_decision decision;
 
     app->decider.retry(app->decider.user, &facts, ps_clock_unix_ms(app->clock) / 1000, &decision);
-    ps_log(&app->log, PS_LOG_DEBUG, "policy", "retry %s after %s: %s (%s)",
-           decision.give_up ? "given up" : "goes on", failure->err->message, decision.origin.reason,
-           decision.origin.policy);
+    report_retry(app, failure, &decision);
     *answer_out = (struct ps_retry_answer){
         .give_up = decision.give_up,
         .has_after = decision.has_after,

@@ -57,7 +57,7 @@ install_go_tool() {
 build() {
     local preset=$1 log=$cache/build-$1.log
     echo "building $preset"
-    { cmake --preset "$preset" -DPURSER_TESTS=ON && cmake --build --preset "$preset"; } >"$log" 2>&1 ||
+    { cmake --preset "$preset" -DPURSER_TESTS=ON -DPURSER_LONG=$long && cmake --build --preset "$preset"; } >"$log" 2>&1 ||
         { grep -E 'error|FAILED|warning:' "$log" | head -40; tail -20 "$log"; exit 1; }
 }
 

@@ -136,6 +136,29 @@ static bool check_list(struct doctor *doctor)
     return good;
 }
 
+/* --- clock: stores refuse a signature that is 15 minutes off --- */
+
+enum {
+    SKEW_MAX_MS = 15 * 60 * 1000
+};
+
+static void check_clock(struct doctor *doctor)
+{
+    const struct ps_store *store = doctor->open.store;
+    int64_t skew_ms = store->clock_skew_ms;
+    bool good = skew_ms > -SKEW_MAX_MS && skew_ms < SKEW_MAX_MS;
+
+    if (!store->has_clock_skew) {
+        say(doctor, "clock", true, "not told by this store");
+        return;
+    }
+    (void)snprintf(doctor->detail, sizeof(doctor->detail), "%" PRId64 " s %s the store%s",
+                   (skew_ms < 0 ? -skew_ms : skew_ms) / 1000, skew_ms > 0 ? "behind" : "ahead of",
+                   good ? "" : ": set this machine's clock (purser corrects for it meanwhile)");
+    (void)ps_err_set(&doctor->err, PS_E_DENIED, "clock");
+    say(doctor, "clock", good, doctor->detail);
+}
+
 /* --- write, head, read, multipart, delete --- */
 
 static ssize_t read_probe(void *user, uint64_t offset, void *into, size_t size)
@@ -277,6 +300,7 @@ static void check_all(struct doctor *doctor)
     if (!check_creds(doctor) || !check_list(doctor)) {
         return;
     }
+    check_clock(doctor);
     if (check_put(doctor)) {
         check_head(doctor);
         check_multipart(doctor);

@@ -247,9 +247,8 @@ static enum ps_exit run(struct ps_app *app, const char *url, const char *dest)
         app->on_stop = on_stop;
         app->on_report = on_report;
         app->on_signal_user = &get;
-        if (!app->quiet && !app->json) {
-            ps_progress_bar_start(&app->bar, app->loop, url, ask_progress, &get);
-        }
+        ps_progress_bar_start(&app->bar, app->loop, url, app->quiet || app->json, ask_progress,
+                              &get);
         ps_app_run_until(app, &get.done);
     }
     ps_store_close(&get.open);

@@ -259,9 +259,8 @@ enum ps_exit ps_cmd_put(struct ps_app *app, const char **args, int arg_count)
         app->on_stop = on_stop;
         app->on_report = on_report;
         app->on_signal_user = &put;
-        if (!app->quiet && !app->json) {
-            ps_progress_bar_start(&app->bar, app->loop, args[1], ask_progress, &put);
-        }
+        ps_progress_bar_start(&app->bar, app->loop, args[1], app->quiet || app->json, ask_progress,
+                              &put);
         ps_app_run_until(app, &put.done);
     }
     for (size_t i = 0; i < put.name_count; i++) {

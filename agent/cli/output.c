@@ -68,7 +68,7 @@ json_t *ps_output_text(const char *s)
     return text;
 }
 
-static void decision_event(struct ps_app *app, const struct ps_transfer_event *event)
+static void decision_event(const struct ps_app *app, const struct ps_transfer_event *event)
 {
     json_t *object;
 

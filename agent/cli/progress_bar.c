@@ -149,7 +149,8 @@ static void on_timer(uv_timer_t *timer)
 }
 
 void ps_progress_bar_start(struct ps_progress_bar *bar, uv_loop_t *loop, const char *what,
-                           void (*ask)(void *user, struct ps_progress *progress_out), void *user)
+                           bool silent, void (*ask)(void *user, struct ps_progress *progress_out),
+                           void *user)
 {
     uint64_t interval_ms;
 
@@ -164,7 +165,9 @@ void ps_progress_bar_start(struct ps_progress_bar *bar, uv_loop_t *loop, const c
     bar->started_ms = (int64_t)uv_now(loop);
     bar->last_ms = bar->started_ms;
     interval_ms = bar->terminal ? TERMINAL_INTERVAL_MS : LINE_INTERVAL_MS;
-    (void)uv_timer_start(&bar->timer, on_timer, interval_ms, interval_ms);
+    if (!silent) {
+        (void)uv_timer_start(&bar->timer, on_timer, interval_ms, interval_ms);
+    }
     uv_unref((uv_handle_t *)&bar->timer);
 }
 

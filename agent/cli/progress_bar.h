@@ -27,9 +27,13 @@ struct ps_progress_bar {
     double rate_bytes_per_s;
 };
 
-/** Start to show; ask is called ten times a second on a terminal, every 5 s elsewhere. */
+/**
+ * Start to show; ask is called ten times a second on a terminal, every 5 s elsewhere. silent: only when
+ * ps_progress_bar_report is called.
+ */
 void ps_progress_bar_start(struct ps_progress_bar *bar, uv_loop_t *loop, const char *what,
-                           void (*ask)(void *user, struct ps_progress *progress_out), void *user);
+                           bool silent, void (*ask)(void *user, struct ps_progress *progress_out),
+                           void *user);
 
 /** Take it off the screen. Safe when it was not started. */
 void ps_progress_bar_stop(struct ps_progress_bar *bar);

@@ -3,6 +3,7 @@
 #include "base/encode.h"
 #include "base/str.h"
 #include "hash/digest.h"
+#include "http/http_date.h"
 #include "store/s3_error.h"
 #include "store/s3_internal.h"
 #include "store/s3_request.h"
@@ -129,11 +130,23 @@ static ssize_t on_http_read(void *user, uint64_t offset, void *into, size_t size
     return got;
 }
 
+static void note_clock(struct ps_s3_store *store, const struct ps_http_answer *answer)
+{
+    const char *date = ps_http_answer_header(answer, "date");
+    int64_t server_unix_ms = 0;
+
+    if (date != NULL && ps_http_date_parse_imf(date, &server_unix_ms)) {
+        store->base.has_clock_skew = true;
+        store->base.clock_skew_ms = server_unix_ms - ps_clock_unix_ms(store->clock);
+    }
+}
+
 static void on_http_answer(void *user, const struct ps_http_answer *answer)
 {
     struct ps_s3_call *call = user;
     enum ps_code code;
 
+    note_clock(call->store, answer);
     if (ps_http_answer_status(answer) / 100 != 2 || call->options.on_answer == NULL) {
         return;
     }

@@ -235,7 +235,9 @@ struct ps_store_ops {
 struct ps_store {
     const struct ps_store_ops *ops;
     struct ps_store_capabilities capabilities;
-    char *root_url; /* "s3://bucket", "file:///dir"; what a key is appended to with '/' */
+    bool has_clock_skew;   /* the store told its time with some answer */
+    int64_t clock_skew_ms; /* its time minus ours, to a second; for doctor */
+    char *root_url;        /* "s3://bucket", "file:///dir"; what a key is appended to with '/' */
     struct ps_deleter_ops const
         *deleter_ops; /* NULL = cannot delete; reached through ps_deleter only */
 };

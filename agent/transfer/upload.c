@@ -242,7 +242,7 @@ static void report_decision(struct ps_upload *upload, const char *field, const c
 static void report_upload_decision(struct ps_upload *upload)
 {
     const struct ps_upload_decision *decision = &upload->decision;
-    char text[24];
+    char text[32];
 
     if ((decision->set & PS_UPLOAD_FIELD_THRESHOLD) != 0) {
         (void)snprintf(text, sizeof(text), "%" PRIu64, decision->threshold_bytes);
@@ -257,6 +257,14 @@ static void report_upload_decision(struct ps_upload *upload)
     }
     if ((decision->set & PS_UPLOAD_FIELD_STORAGE_CLASS) != 0) {
         report_decision(upload, "storage_class", decision->storage_class, &decision->origins[3]);
+    }
+    if ((decision->set & PS_UPLOAD_FIELD_TAGS) != 0) {
+        (void)snprintf(text, sizeof(text), "%zu entries", decision->tags.count);
+        report_decision(upload, "tags", text, &decision->origins[4]);
+    }
+    if ((decision->set & PS_UPLOAD_FIELD_METADATA) != 0) {
+        (void)snprintf(text, sizeof(text), "%zu entries", decision->metadata.count);
+        report_decision(upload, "metadata", text, &decision->origins[5]);
     }
     if ((decision->set & PS_UPLOAD_FIELD_SKIP) != 0) {
         report_decision(upload, "skip", decision->skip ? "true" : "false", &decision->origins[6]);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Kills at random instants and what else can go wrong between two runs. Usage: resume.py file|versitygw|minio"""
+import json
 import os
 import random
 import re
@@ -166,6 +167,23 @@ def changed_source_same_times(rig, source):
     print("changed source with the old times: seen by the checksum of a done part")
 
 
+def truncated_source(rig, source):
+    copy = rig.dir / "short.bin"
+    shutil.copyfile(source, copy)
+    process = rig.start("put", "-q", "-c", "1", copy, rig.url("short.bin"))
+    while '"upload"' not in rig.run("uploads", "--json")[0] and process.poll() is None:
+        pass
+    os.truncate(copy, 1000)
+    _, err = process.communicate()
+    # Exit 0: all was read before the truncation.
+    assert process.returncode in (0, 9), (process.returncode, err)
+    assert process.returncode == 0 or b"truncated" in err or b"changed size" in err, err
+    if process.returncode:
+        number = json.loads(rig.run("uploads", "--json")[0].splitlines()[0])["id"]
+        rig.run("uploads", "-q", "abort", number)
+    print(f"truncated source: exit {process.returncode}")
+
+
 def locked(rig):
     reader, writer = os.pipe()
     process = rig.start("put", "-q", "--part-size", "5MiB", "-", rig.url("locked.bin"), stdin=reader)
@@ -218,6 +236,7 @@ def main():
         forgotten_upload(rig, small)
         changed_source(rig, small)
         changed_source_same_times(rig, small)
+        truncated_source(rig, small)
         locked(rig)
         stop_signals(rig, small)
         assert rig.uploads_left() == [], rig.uploads_left()

@@ -66,9 +66,13 @@ class Rig:
     def start_server(self):
         log = open(self.log, "ab")
         if self.kind == "versitygw":
+            # Its metadata in a directory of its own: in extended attributes, the part list of Complete is limited to
+            # ext4's 4 KiB, some hundred parts.
             (self.data / "bkt").mkdir(exist_ok=True)
+            (self.dir / "sidecar").mkdir(exist_ok=True)
             self.server = subprocess.Popen(
-                ["versitygw", "--port", f"127.0.0.1:{self.port}", "posix", str(self.data)], stdout=log, stderr=log,
+                ["versitygw", "--port", f"127.0.0.1:{self.port}", "posix", "--sidecar", str(self.dir / "sidecar"),
+                 str(self.data)], stdout=log, stderr=log,
                 env=dict(os.environ, ROOT_ACCESS_KEY="testkey123", ROOT_SECRET_KEY="testsecret123"))
         else:
             (self.data / "bkt").mkdir(exist_ok=True)
