@@ -25,7 +25,7 @@ static int line_of_key(const struct policy *policy, const char *key)
     int line = 1;
     int found = 1;
 
-    for (const char *at = policy->text; *at != '\0'; at++) {
+    for (const char *at = policy->text; at != NULL && *at != '\0'; at++) {
         if (*at == '\n') {
             line++;
         } else if (strncmp(at, key, length) == 0 &&

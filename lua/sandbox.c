@@ -89,7 +89,7 @@ static int guarded_rep(lua_State *lua)
 
     (void)luaL_checklstring(lua, 1, &length);
     (void)luaL_optlstring(lua, 3, "", &separator_length);
-    if (count > 0 && (lua_Integer)(length + separator_length) > REPEAT_SIZE_MAX / count) {
+    if (count > 0 && length + separator_length > (size_t)(REPEAT_SIZE_MAX / count)) {
         return luaL_error(lua, "string.rep: result over %d bytes", (int)REPEAT_SIZE_MAX);
     }
     return call_real(lua);

@@ -27,9 +27,10 @@ static bool is_range_of(const MDB_val *key, const char *path)
            memcmp(key->mv_data, first.bytes, first.size_bytes - 4) == 0;
 }
 
+/* *record_out must be zeroed; its path stays NULL when there is no such download. */
 static enum ps_code get_download(struct ps_state *state, MDB_txn *txn, const char *path,
-                                 struct ps_download_record *record_out, bool *found_out,
-                                 int *rc_out, struct ps_err *err)
+                                 struct ps_download_record *record_out, int *rc_out,
+                                 struct ps_err *err)
 {
     struct ps_key key;
     MDB_val key_val;
@@ -38,7 +39,6 @@ static enum ps_code get_download(struct ps_state *state, MDB_txn *txn, const cha
 
     ps_key_from_text(&key, path);
     key_val = ps_key_val(&key);
-    *found_out = false;
     *rc_out = mdb_get(txn, state->dbs[PS_DB_DOWNLOADS], &key_val, &value);
     if (*rc_out == MDB_NOTFOUND) {
         *rc_out = 0;
@@ -53,7 +53,6 @@ static enum ps_code get_download(struct ps_state *state, MDB_txn *txn, const cha
         return ps_err_set(err, PS_E_LOCKED, "%s: its key in the state is in use by a path as long",
                           path);
     }
-    *found_out = code == PS_OK;
     return code;
 }
 
@@ -134,10 +133,9 @@ static enum ps_code begin_body(struct ps_state *state, MDB_txn *txn, void *user,
 {
     const struct ps_download_record *record = user;
     struct ps_download_record old = { 0 };
-    bool found = false;
-    enum ps_code code = get_download(state, txn, record->path, &old, &found, rc_out, err);
+    enum ps_code code = get_download(state, txn, record->path, &old, rc_out, err);
 
-    if (code == PS_OK && found) {
+    if (code == PS_OK && old.path != NULL) {
         code = check_lock(&old, &record->owner, err);
     }
     ps_download_record_clear(&old);
@@ -168,7 +166,8 @@ static enum ps_code claim_body(struct ps_state *state, MDB_txn *txn, void *user,
     enum ps_code code;
 
     ps_download_record_clear(&claim->record);
-    code = get_download(state, txn, claim->path, &claim->record, &claim->found, rc_out, err);
+    code = get_download(state, txn, claim->path, &claim->record, rc_out, err);
+    claim->found = claim->record.path != NULL;
     if (code != PS_OK || !claim->found) {
         return code;
     }

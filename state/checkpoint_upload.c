@@ -27,9 +27,9 @@ static enum ps_code check_lock(const char *what, const struct ps_owner *holder,
 
 /* --- one upload record by its URL --- */
 
+/* *record_out must be zeroed; its url stays NULL when there is no such upload. */
 static enum ps_code get_upload(struct ps_state *state, MDB_txn *txn, const char *url,
-                               struct ps_upload_record *record_out, bool *found_out, int *rc_out,
-                               struct ps_err *err)
+                               struct ps_upload_record *record_out, int *rc_out, struct ps_err *err)
 {
     struct ps_key key;
     MDB_val key_val;
@@ -38,7 +38,6 @@ static enum ps_code get_upload(struct ps_state *state, MDB_txn *txn, const char 
 
     ps_key_from_text(&key, url);
     key_val = ps_key_val(&key);
-    *found_out = false;
     *rc_out = mdb_get(txn, state->dbs[PS_DB_UPLOADS], &key_val, &value);
     if (*rc_out == MDB_NOTFOUND) {
         *rc_out = 0;
@@ -53,7 +52,6 @@ static enum ps_code get_upload(struct ps_state *state, MDB_txn *txn, const char 
         return ps_err_set(err, PS_E_LOCKED, "%s: its key in the state is in use by a URL as long",
                           url);
     }
-    *found_out = code == PS_OK;
     return code;
 }
 
@@ -155,10 +153,9 @@ static enum ps_code begin_body(struct ps_state *state, MDB_txn *txn, void *user,
 {
     struct ps_upload_record *record = user;
     struct ps_upload_record old = { 0 };
-    bool found = false;
-    enum ps_code code = get_upload(state, txn, record->url, &old, &found, rc_out, err);
+    enum ps_code code = get_upload(state, txn, record->url, &old, rc_out, err);
 
-    if (code == PS_OK && found) {
+    if (code == PS_OK && old.url != NULL) {
         code = check_lock(record->url, &old.owner, &record->owner, err);
         if (code == PS_OK) {
             code = delete_parts(state, txn, old.number, rc_out, err);
@@ -193,7 +190,8 @@ static enum ps_code claim_body(struct ps_state *state, MDB_txn *txn, void *user,
     enum ps_code code;
 
     ps_upload_record_clear(&claim->record); /* of an attempt before the map was grown */
-    code = get_upload(state, txn, claim->url, &claim->record, &claim->found, rc_out, err);
+    code = get_upload(state, txn, claim->url, &claim->record, rc_out, err);
+    claim->found = claim->record.url != NULL;
     if (code != PS_OK || !claim->found) {
         return code;
     }
@@ -230,9 +228,8 @@ static enum ps_code update_body(struct ps_state *state, MDB_txn *txn, void *user
 {
     const struct ps_upload_record *record = user;
     struct ps_upload_record old = { 0 };
-    bool found = false;
-    enum ps_code code = get_upload(state, txn, record->url, &old, &found, rc_out, err);
-    bool same = found && old.number == record->number;
+    enum ps_code code = get_upload(state, txn, record->url, &old, rc_out, err);
+    bool same = old.url != NULL && old.number == record->number;
 
     ps_upload_record_clear(&old);
     if (code == PS_OK && !same) {
@@ -417,9 +414,8 @@ static enum ps_code end_body(struct ps_state *state, MDB_txn *txn, void *user, i
 {
     const struct end *end = user;
     struct ps_upload_record old = { 0 };
-    bool found = false;
-    enum ps_code code = get_upload(state, txn, end->url, &old, &found, rc_out, err);
-    bool same = found && old.number == end->number;
+    enum ps_code code = get_upload(state, txn, end->url, &old, rc_out, err);
+    bool same = old.url != NULL && old.number == end->number;
 
     ps_upload_record_clear(&old);
     if (code == PS_OK) {

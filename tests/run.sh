@@ -19,6 +19,7 @@ done
 
 packages=(gcc ninja-build cmake pkg-config libcurl4-openssl-dev libssl-dev liblmdb-dev liblua5.4-dev libcriterion-dev
     libuv1-dev libexpat1-dev libjansson-dev libisal-dev libyaml-dev clang-format-14 lua-check python3 curl)
+long_packages=(clang-tidy-14)
 versitygw=v1.8.0
 minio=v0.0.0-20260212201848-7aac2a2c5b7c
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/purser-tests
@@ -62,17 +63,20 @@ build() {
 }
 
 mkdir -p "$tools"
+if [ $long = 1 ]; then packages+=("${long_packages[@]}"); fi
 install_packages
 install_go_tool versitygw "github.com/versity/versitygw/cmd/versitygw@$versitygw"
 if [ $long = 1 ]; then install_go_tool minio "github.com/minio/minio@$minio"; fi
 export PATH=$tools:$PATH PURSER_TEST_LONG=$long
 
 build asan
+if [ $long = 1 ]; then build tsan; fi
 if [ $quick = 1 ]; then
     exec ctest --test-dir build/asan --output-on-failure -j 2 -R '^unit'
 fi
 build release
 status=0
+if [ $long = 1 ]; then ctest --test-dir build/tsan --output-on-failure -R '^stress' || status=1; fi
 ctest --test-dir build/asan --output-on-failure -j 2 || status=1
 echo "release build: flows and lints"
 ctest --test-dir build/release --output-on-failure -R '^(flow|conform|policies)' || status=1

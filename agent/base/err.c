@@ -27,7 +27,7 @@ static enum ps_code code_of_errno(int sys_errno)
     }
 }
 
-enum ps_code ps_err_set(struct ps_err *err, enum ps_code code, const char *format, ...)
+enum ps_code(ps_err_set)(struct ps_err *err, enum ps_code code, const char *format, ...)
 {
     if (err != NULL) {
         va_list args;

@@ -67,6 +67,11 @@ struct ps_err {
 PS_PRINTF(3, 4)
 enum ps_code ps_err_set(struct ps_err *err, enum ps_code code, const char *format, ...);
 
+#ifdef __clang_analyzer__
+/* The analyzer sees one file at a time and cannot know that what comes back is what was given. */
+#define ps_err_set(err, code, ...) ((void)(ps_err_set)((err), (code), __VA_ARGS__), (code))
+#endif
+
 /**
  * As ps_err_set, with an errno: the message ends in ": " and its text, and the code is derived.
  *

@@ -101,6 +101,15 @@ enum ps_code ps_settings_set(struct ps_settings *settings, const char *name, con
     return code == PS_OK ? PS_OK : ps_err_wrap(err, code, "%s", origin);
 }
 
+/* "log.level" is PURSER_LOG_LEVEL. */
+static void env_name(const char *setting, char *name, size_t name_size_bytes)
+{
+    (void)snprintf(name, name_size_bytes, "PURSER_%s", setting);
+    for (char *c = name; *c != '\0'; c++) {
+        *c = (char)(*c == '.' ? '_' : toupper((unsigned char)*c));
+    }
+}
+
 static enum ps_code read_env(struct ps_settings *settings, ps_getenv_fn getenv_fn,
                              void *getenv_user, struct ps_err *err)
 {
@@ -110,10 +119,7 @@ static enum ps_code read_env(struct ps_settings *settings, ps_getenv_fn getenv_f
         char name[64];
         const char *value;
 
-        (void)snprintf(name, sizeof(name), "PURSER_%s", ps_settings_rows[i].name);
-        for (char *c = name; *c != '\0'; c++) {
-            *c = *c == '.' ? '_' : (char)toupper((unsigned char)*c);
-        }
+        env_name(ps_settings_rows[i].name, name, sizeof(name));
         value = getenv_fn(getenv_user, name);
         if (value != NULL && value[0] != '\0') {
             code = ps_settings_set(settings, ps_settings_rows[i].name, value, name, err);

@@ -105,7 +105,7 @@ TARGET_CLMUL static uint64_t by_clmul(uint64_t raw, const unsigned char *data, s
     __m128i pieces[8];
     __m128i all;
 
-    for (int i = 0; i < 8; i++) {
+    for (size_t i = 0; i < 8; i++) {
         pieces[i] = load_128(data + 16 * i);
     }
     pieces[0] = _mm_xor_si128(pieces[0], pair_128(raw, 0));
@@ -113,7 +113,7 @@ TARGET_CLMUL static uint64_t by_clmul(uint64_t raw, const unsigned char *data, s
     size_bytes -= CLMUL_STEP_BYTES;
     for (; size_bytes >= CLMUL_STEP_BYTES;
          data += CLMUL_STEP_BYTES, size_bytes -= CLMUL_STEP_BYTES) {
-        for (int i = 0; i < 8; i++) {
+        for (size_t i = 0; i < 8; i++) {
             pieces[i] = fold(pieces[i], far, load_128(data + 16 * i));
         }
     }

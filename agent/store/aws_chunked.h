@@ -102,6 +102,6 @@ void ps_aws_chunked_free(struct ps_aws_chunked *chunked);
  * On from where the last call stopped costs one copy. Any other offset reads the body anew from its start.
  * PS_BODY_LATER and PS_BODY_FAILED come from the body; a body that ends early is PS_BODY_FAILED too.
  */
-ssize_t ps_aws_chunked_read(void *chunked, uint64_t offset, void *into, size_t size);
+ssize_t ps_aws_chunked_read(void *user, uint64_t offset, void *into, size_t size);
 
 #endif

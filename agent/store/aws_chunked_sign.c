@@ -10,7 +10,7 @@
 static void sign_text(const struct ps_aws_chunked_signer *signer, const char *algorithm,
                       const char *previous, const char *rest, char *signature)
 {
-    char text[64 + sizeof(signer->time) + sizeof(signer->scope) + 3 * PS_SIGN_V4_HEX_SIZE];
+    char text[64 + sizeof(signer->time) + sizeof(signer->scope) + 3 * (size_t)PS_SIGN_V4_HEX_SIZE];
     uint8_t digest[PS_SHA256_SIZE];
     int length = snprintf(text, sizeof(text), "%s\n%s\n%s\n%s\n%s", algorithm, signer->time,
                           signer->scope, previous, rest);

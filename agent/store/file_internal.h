@@ -24,6 +24,9 @@ struct file_store {
     const struct ps_clock *clock;
     const struct ps_log *log;
     char *root_dir; /* without a last '/'; "" for the root of the file system */
+    unsigned
+        working_count; /* operations on workers, cancelled ones included: they still use the store */
+    bool closing;      /* freed when the last of them is done */
 };
 
 /** An operation. First member of each kind's own struct. */

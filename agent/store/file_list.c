@@ -61,7 +61,7 @@ static void level_clear(struct level *level)
 
 static void page_clear(struct list *list)
 {
-    for (size_t i = 0; i < list->listed_count; i++) {
+    for (size_t i = 0; list->listed != NULL && i < list->listed_count; i++) {
         free(list->listed[i].key);
     }
     list->listed_count = 0;
@@ -277,7 +277,7 @@ static void on_page(struct file_op *op)
             .composite = "",
         };
     }
-    /* While the page is handed out the op counts as working, so that a cancel from the callback only marks it. */
+    /* While the page is handed out the op is marked as working, so that a cancel from the callback only marks it. */
     op->working = true;
     list->page(list->user, objects, op->code == PS_OK ? list->listed_count : 0, more,
                op->code != PS_OK ? &op->err : NULL);
@@ -340,7 +340,7 @@ static void delete_free(struct file_op *op)
 {
     struct delete_op *delete = (struct delete_op *)op;
 
-    for (size_t i = 0; i < delete->count; i++) {
+    for (size_t i = 0; delete->items != NULL && i < delete->count; i++) {
         free(delete->items[i].key);
     }
     free(delete->items);

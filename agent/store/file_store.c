@@ -13,14 +13,26 @@ static void on_run(uv_work_t *work)
     op->run(op);
 }
 
+static void destroy(struct file_store *store)
+{
+    free(store->root_dir);
+    free(store->base.root_url);
+    free(store);
+}
+
 static void on_done(uv_work_t *work, int status)
 {
     struct file_op *op = work->data;
+    struct file_store *store = op->store;
 
     (void)status; /* nobody calls uv_cancel */
     op->working = false;
+    store->working_count--;
     if (op->cancelled) {
         op->free(op);
+        if (store->closing && store->working_count == 0) {
+            destroy(store);
+        }
     } else {
         op->done(op);
     }
@@ -30,6 +42,7 @@ void file_op_work(struct file_op *op)
 {
     op->working = true;
     op->code = PS_OK;
+    op->store->working_count++;
     op->work.data = op;
     (void)uv_queue_work(op->store->loop, &op->work, on_run, on_done);
 }
@@ -70,9 +83,11 @@ static void store_free(struct ps_store *base)
 {
     struct file_store *store = (struct file_store *)base;
 
-    free(store->root_dir);
-    free(store->base.root_url);
-    free(store);
+    if (store->working_count > 0) {
+        store->closing = true;
+    } else {
+        destroy(store);
+    }
 }
 
 static const struct ps_store_ops file_ops = {

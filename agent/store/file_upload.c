@@ -505,7 +505,7 @@ static enum ps_code complete_checked(struct upload_op *op, struct ps_err *err)
 {
     char *data = file_upload_path(op->op.store, op->upload_id, "data");
     char *upload = file_upload_path(op->op.store, op->upload_id, "upload");
-    struct ps_checksum whole;
+    struct ps_checksum whole = { .algorithm = PS_CHECKSUM_NONE };
     enum ps_code code = check_parts(op, &whole, err);
 
     if (code == PS_OK && (data == NULL || upload == NULL)) {

@@ -17,8 +17,7 @@ SIZE = (2048 if LONG else 192) * MIB
 
 def parts_sent(rig):
     """What the server's log says: how many parts it answered with 200, and which of them were finished before a run
-    listed the upload's parts and were sent again all the same. (A part whose body had arrived when purser was killed
-    may be finished by the server after the next run's ListParts: that one was in flight.)"""
+    listed the upload's parts and were sent again all the same."""
     put = re.compile(r"\| 200 \|.*\| PUT \|.*partNumber=(\d+)&uploadId=([\w-]+)")
     listed = re.compile(r"\| 200 \|.*\| GET \|.*uploadId=([\w-]+)")
     finished, known, again, count = set(), set(), [], 0
@@ -40,6 +39,15 @@ def timed(run):
     return time.monotonic() - started
 
 
+def wait_until_quiet(rig):
+    """The server ends what it had begun for a client that is gone; from then on its log tells what was finished."""
+    size, since = -1, time.monotonic()
+    while rig.server and time.monotonic() - since < 0.15:
+        if rig.log.stat().st_size != size:
+            size, since = rig.log.stat().st_size, time.monotonic()
+        time.sleep(0.01)
+
+
 def kill_uploads(rig, source, rng):
     whole = timed(lambda: rig.run("put", "-q", source, rig.url("warm.bin")))
     killed = finished = resumed = 0
@@ -49,6 +57,7 @@ def kill_uploads(rig, source, rng):
         if process.poll() is None:
             kill(process)
             killed += 1
+            wait_until_quiet(rig)
             continue
         _, err = process.communicate()
         assert process.returncode == 0, err.decode()
@@ -209,8 +218,8 @@ def locked(rig):
 def stop_signals(rig, source):
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         process = rig.start("put", "-q", "-c", "1", source, rig.url("stop.bin"))
-        while '"upload"' not in rig.run("uploads", "--json")[0] and process.poll() is None:
-            pass
+        while f'"pid":{process.pid}' not in rig.run("uploads", "--json")[0] and process.poll() is None:
+            pass  # from the moment it has the lock it handles signals
         process.send_signal(number)
         process.communicate()
         assert process.returncode in (code, 0), process.returncode
