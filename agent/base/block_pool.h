@@ -17,7 +17,7 @@ struct ps_block_pool; /* opaque */
 /**
  * A pool of budget_bytes / block_size_bytes blocks, at least one; memory is taken as blocks are first used.
  *
- * Errors:  PS_E_INVALID when block_size_bytes is 0; PS_E_NO_MEMORY.
+ * Errors:  PS_E_INVALID when block_size_bytes is less than that of a pointer; PS_E_NO_MEMORY.
  */
 PS_MUST_USE enum ps_code ps_block_pool_new(struct ps_block_pool **pool_out, size_t block_size_bytes,
                                            size_t budget_bytes, struct ps_err *err);

@@ -39,22 +39,55 @@ static void format_time(const struct ps_log *log, char *text, size_t text_size_b
     (void)snprintf(text + used, text_size_bytes - used, ".%03dZ", (int)(now_ms % 1000));
 }
 
-/* JSON string contents; control bytes become \u00XX. Bytes from 0x80 on pass: keys are UTF-8 or the user's matter. */
+/* Bytes of the UTF-8 character at text, 0 when there is none: RFC 3629 4, told apart by the first two bytes. */
+static size_t utf8_length(const unsigned char *text)
+{
+    static const struct {
+        unsigned char first_min, first_max, second_min, second_max, length;
+    } rows[] = {
+        { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
+        { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 }, { 0xf0, 0xf0, 0x90, 0xbf, 4 },
+        { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
+    };
+
+    if (text[0] < 0x80) {
+        return 1;
+    }
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (text[0] >= rows[i].first_min && text[0] <= rows[i].first_max) {
+            bool good = text[1] >= rows[i].second_min && text[1] <= rows[i].second_max;
+
+            for (size_t k = 2; good && k < rows[i].length; k++) {
+                good = (text[k] & 0xc0) == 0x80;
+            }
+            return good ? rows[i].length : 0;
+        }
+    }
+    return 0;
+}
+
+/* JSON string contents. Control bytes become \u00XX. A key may hold bytes that are no UTF-8, and a long message is
+ * cut anywhere: each such byte becomes U+FFFD, or the line would not be JSON (RFC 8259 8.1). */
 static size_t escape_json(const char *text, char *out, size_t out_size_bytes)
 {
     size_t used = 0;
 
-    for (; *text != '\0' && used + 7 < out_size_bytes; text++) {
+    while (*text != '\0' && used + 7 < out_size_bytes) {
         unsigned char byte = (unsigned char)*text;
+        size_t length = utf8_length((const unsigned char *)text);
 
+        if (byte < 0x20 || length == 0) {
+            used += (size_t)snprintf(out + used, out_size_bytes - used, "\\u%04x",
+                                     length == 0 ? 0xfffdU : byte);
+            text++;
+            continue;
+        }
         if (byte == '"' || byte == '\\') {
             out[used++] = '\\';
-            out[used++] = *text;
-        } else if (byte < 0x20) {
-            used += (size_t)snprintf(out + used, out_size_bytes - used, "\\u%04x", byte);
-        } else {
-            out[used++] = *text;
         }
+        memcpy(out + used, text, length);
+        used += length;
+        text += length;
     }
     out[used] = '\0';
     return used;

@@ -153,9 +153,9 @@ static void describe_rows(FILE *file, const char *prefix, const struct ps_settin
 
         (void)snprintf(left, sizeof(left), "%s%s: %s", prefix, rows[i].name,
                        rows[i].default_text[0] != '\0' ? rows[i].default_text : "''");
-        (void)fprintf(file, "  %-34s %s\n", left, rows[i].help);
+        (void)fprintf(file, "  %-32s %s\n", left, rows[i].help);
         if (rows[i].choices[0] != '\0') {
-            (void)fprintf(file, "  %-34s   %s\n", "", rows[i].choices);
+            (void)fprintf(file, "  %-32s %s\n", "", rows[i].choices);
         }
     }
 }

@@ -34,6 +34,17 @@ static enum ps_code fail(struct reader *reader, const yaml_node_t *node, const c
                       node->start_mark.line + 1, key, what);
 }
 
+/* "\0" can be written in YAML; the text behind it would be lost without a word. */
+static bool holds_nul(const yaml_node_t *node)
+{
+    return strlen(scalar(node)) != node->data.scalar.length;
+}
+
+static enum ps_code refuse_nul(struct reader *reader, const yaml_node_t *node, const char *key)
+{
+    return fail(reader, node, key, "holds a NUL byte");
+}
+
 static enum ps_code assign(struct reader *reader, const yaml_node_t *node, void *base,
                            const struct ps_setting *row, const char *name, const char *value)
 {
@@ -56,6 +67,8 @@ static enum ps_code assign_list(struct reader *reader, const yaml_node_t *node, 
 
         if (entry->type != YAML_SCALAR_NODE) {
             code = fail(reader, entry, name, "a list of texts is wanted");
+        } else if (holds_nul(entry)) {
+            code = refuse_nul(reader, entry, name);
         } else {
             const char joint[2] = { joined.size_bytes > 0 ? row->joint : '\0', '\0' };
 
@@ -72,6 +85,9 @@ static enum ps_code assign_list(struct reader *reader, const yaml_node_t *node, 
 static enum ps_code read_value(struct reader *reader, const yaml_node_t *node, void *base,
                                const struct ps_setting *row, const char *name)
 {
+    if (node->type == YAML_SCALAR_NODE && holds_nul(node)) {
+        return refuse_nul(reader, node, name);
+    }
     if (node->type == YAML_SCALAR_NODE) {
         return assign(reader, node, base, row, name, scalar(node));
     }
@@ -105,6 +121,9 @@ static enum ps_code take_key(struct reader *reader, const yaml_node_t *map,
 
     if (node->type != YAML_SCALAR_NODE) {
         return fail(reader, node, "?", "a key is a plain text");
+    }
+    if (holds_nul(node)) {
+        return refuse_nul(reader, node, scalar(node));
     }
     if (is_doubled(reader, map, pair)) {
         return fail(reader, node, scalar(node), "stands here a second time");
@@ -196,9 +215,37 @@ static enum ps_code read_map(struct reader *reader, const yaml_node_t *map, cons
             (void)snprintf(name, sizeof(name), "%s%s.", prefix, key);
             code = read_map(reader, value, name);
         } else {
-            code = fail(reader, key_node, name, "unknown; see purser help settings");
+            code = fail(reader, key_node, name,
+                        ps_settings_is_section(name) ? "a map is wanted here"
+                                                     : "unknown; see purser help settings");
         }
     }
+    return code;
+}
+
+static enum ps_code bad_yaml(struct reader *reader, const yaml_parser_t *parser)
+{
+    return ps_err_set(reader->err, PS_E_INVALID, "%s:%zu: %s", reader->path,
+                      parser->problem_mark.line + 1,
+                      parser->problem != NULL ? parser->problem : "no YAML");
+}
+
+/* YAML allows many documents in a file. Those behind the first would look as if they were in force. */
+static enum ps_code expect_end(struct reader *reader, yaml_parser_t *parser)
+{
+    yaml_document_t more;
+    const yaml_node_t *root;
+    enum ps_code code = PS_OK;
+
+    if (yaml_parser_load(parser, &more) == 0) {
+        return bad_yaml(reader, parser);
+    }
+    root = yaml_document_get_root_node(&more);
+    if (root != NULL) {
+        code = ps_err_set(reader->err, PS_E_INVALID, "%s:%zu: a second document: write one",
+                          reader->path, root->start_mark.line + 1);
+    }
+    yaml_document_delete(&more);
     return code;
 }
 
@@ -212,9 +259,12 @@ static enum ps_code load_document(struct reader *reader, const char *text, size_
     }
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, size_bytes);
     if (yaml_parser_load(&parser, &reader->document) == 0) {
-        code = ps_err_set(reader->err, PS_E_INVALID, "%s:%zu: %s", reader->path,
-                          parser.problem_mark.line + 1,
-                          parser.problem != NULL ? parser.problem : "no YAML");
+        code = bad_yaml(reader, &parser);
+    } else {
+        code = expect_end(reader, &parser);
+        if (code != PS_OK) {
+            yaml_document_delete(&reader->document);
+        }
     }
     yaml_parser_delete(&parser);
     return code;

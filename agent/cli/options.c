@@ -87,7 +87,9 @@ static size_t distance(const char *a, const char *b)
 static enum ps_code unknown_flag(const char *name, struct ps_err *err)
 {
     const char *nearest = NULL;
-    size_t nearest_distance = 4;
+    size_t length = strlen(name);
+    /* More than three slips are another word; as many as there are letters fit any word. */
+    size_t nearest_distance = length < 4 ? length : 4;
 
     for (size_t i = 0; i < PS_OPT_COUNT; i++) {
         size_t d = distance(name, rows[i].name);

@@ -78,7 +78,7 @@ struct ps_checksum ps_checksum_empty(enum ps_checksum_algorithm algorithm);
 /**
  * *whole becomes the checksum of A || B, where it was that of A and next is that of B (next_size_bytes long).
  *
- * Costs a few hundred nanoseconds for any size.
+ * Costs 1 to 3 microseconds for any size (bench_hash).
  * Errors:  PS_E_INVALID when the algorithms differ or cannot be combined; *whole is unchanged.
  */
 PS_MUST_USE enum ps_code ps_checksum_combine(struct ps_checksum *whole,

@@ -40,21 +40,9 @@ static uint64_t by_table(uint64_t raw, const unsigned char *data, size_t size_by
  * degrees, bits reflected: its low word is A, its high word is B, and the piece is A x^64 + B. To carry it past the
  * next D bits of the message it must be multiplied by x^D; modulo P that is A (x^(D+64) mod P) + B (x^D mod P). A
  * carry-less product of two reflected words comes out one bit too low, which is a factor x too much: so the constants
- * are x^(D+63) mod P for A and x^(D-1) mod P for B, as reflected 64-bit words. They are computed anew from P in
- * test_crc64_nvme.c.
+ * are x^(D+63) mod P for A and x^(D-1) mod P for B, as reflected 64-bit words: FOLD_D_HIGH and FOLD_D_LOW of
+ * crc64_nvme_table.h.
  */
-#define FOLD_128_HIGH 0xeadc41fd2ba3d420U
-#define FOLD_128_LOW 0x21e9761e252621acU
-#define FOLD_256_HIGH 0xb0bc2e589204f500U
-#define FOLD_256_LOW 0xe1e0bb9d45d7a44cU
-#define FOLD_384_HIGH 0xbdd7ac0ee1a4a0f0U
-#define FOLD_384_LOW 0xa3ffdc1fe8e82a8bU
-#define FOLD_512_HIGH 0x0c32cdb31e18a84aU
-#define FOLD_512_LOW 0x62242240ace5045aU
-#define FOLD_1024_HIGH 0xa1ca681e733f9c40U
-#define FOLD_1024_LOW 0x5f852fb61e8d92dcU
-#define FOLD_2048_HIGH 0x37ccd3e14069cabcU
-#define FOLD_2048_LOW 0xa043808c0f782663U
 
 enum {
     CLMUL_STEP_BYTES = 128,

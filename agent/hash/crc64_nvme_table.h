@@ -1,16 +1,31 @@
 /**
- * crc64_nvme_table - table[k][i] is the CRC-64/NVME remainder of the byte i followed by k zero bytes.
+ * crc64_nvme_table - the numbers of CRC-64/NVME: remainders of bytes, and the constants that carry words further.
  *
- * Flow:    [crc64_nvme_table] -> crc64_nvme.c only
+ * Flow:    [crc64_nvme_table] -> crc64_nvme.c and its test only
  * Thread:  any; constant
- * Source:  reflected polynomial 9A6C9329AC4BC9B5: table[0][i] is i shifted right 8 times, xored with the polynomial
- *          after each shift that drops a 1; table[k][i] = table[0][table[k-1][i] & 255] ^ (table[k-1][i] >> 8).
- *          test_crc64_nvme.c computes it anew.
+ * Source:  reflected polynomial 9A6C9329AC4BC9B5. table[k][i] is the remainder of the byte i and k zero bytes:
+ *          table[0][i] is i shifted right 8 times, xored with the polynomial after each shift that drops a 1;
+ *          table[k][i] = table[0][table[k-1][i] & 255] ^ (table[k-1][i] >> 8). The folding is explained in the .c.
+ *          test_crc64_nvme.c computes all of it anew.
  */
 #ifndef PS_HASH_CRC64_NVME_TABLE_H
 #define PS_HASH_CRC64_NVME_TABLE_H
 
 #include <stdint.h>
+
+/* x^(D+63) and x^(D-1) modulo the polynomial: by how much a word grows when D bits of the message follow it. */
+#define FOLD_128_HIGH 0xeadc41fd2ba3d420U
+#define FOLD_128_LOW 0x21e9761e252621acU
+#define FOLD_256_HIGH 0xb0bc2e589204f500U
+#define FOLD_256_LOW 0xe1e0bb9d45d7a44cU
+#define FOLD_384_HIGH 0xbdd7ac0ee1a4a0f0U
+#define FOLD_384_LOW 0xa3ffdc1fe8e82a8bU
+#define FOLD_512_HIGH 0x0c32cdb31e18a84aU
+#define FOLD_512_LOW 0x62242240ace5045aU
+#define FOLD_1024_HIGH 0xa1ca681e733f9c40U
+#define FOLD_1024_LOW 0x5f852fb61e8d92dcU
+#define FOLD_2048_HIGH 0x37ccd3e14069cabcU
+#define FOLD_2048_LOW 0xa043808c0f782663U
 
 /* clang-format off */
 static const uint64_t crc64_nvme_table[8][256] = {

@@ -19,7 +19,10 @@ static uint64_t raise_to_fit(uint64_t part_size_bytes, uint64_t object_size_byte
         part_size_bytes = limits->part_size_min_bytes;
     }
     if (part_size_bytes < least_bytes) {
-        part_size_bytes = divide_up(least_bytes, ROUND_UP_TO_BYTES) * ROUND_UP_TO_BYTES;
+        if (!ps_mul_u64(divide_up(least_bytes, ROUND_UP_TO_BYTES), ROUND_UP_TO_BYTES,
+                        &part_size_bytes)) {
+            part_size_bytes = least_bytes; /* rounding would wrap around */
+        }
     }
     if (part_size_bytes > limits->part_size_max_bytes) {
         part_size_bytes = limits->part_size_max_bytes;

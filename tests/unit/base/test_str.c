@@ -1,14 +1,13 @@
 #include "base/str.h"
 
-#include "base/encode.h"
-
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
 TestSuite(str, .timeout = 20);
 
-Test(str, parses_sizes)
+/* IEC 80000-13: Ki = 1024, and SI: k = 1000. */
+Test(str, sizes_are_read_as_people_write_them)
 {
     static const struct row {
         const char *text;
@@ -16,48 +15,110 @@ Test(str, parses_sizes)
         uint64_t bytes;
     } rows[] = {
         { "0", true, 0 },
+        { "7B", true, 7 },
         { "1048576", true, 1048576 },
-        { "64MiB", true, 67108864 },
+        { "64K", true, 65536 },
+        { "64KiB", true, 65536 },
         { "64M", true, 67108864 },
-        { "1.5G", true, 1610612736 },
-        { "5kB", true, 5000 },
+        { "64MiB", true, 67108864 },
+        { "2GiB", true, 2147483648 },
         { "1TiB", true, 1099511627776 },
+        { "5kB", true, 5000 },
+        { "5MB", true, 5000000 },
+        { "5GB", true, 5000000000 },
+        { "5TB", true, 5000000000000 },
+        { "1.5G", true, 1610612736 },
+        { "0.5KiB", true, 512 },
+        { "0.000000001GB", true, 1 },
         { "18446744073709551615", true, UINT64_MAX },
-        { "18446744073709551616", false, 0 },
-        { "17000000TiB", false, 0 },
-        { "", false, 0 },
-        { "-1", false, 0 },
-        { "1 MiB", false, 0 },
-        { "1.", false, 0 },
-        { "MiB", false, 0 },
-        { "1XiB", false, 0 },
+        { "16777215TiB", true, 16777215 * (UINT64_C(1) << 40) },
+        { "18446744073709551616", false, 7 },
+        { "16777216TiB", false, 7 },
+        { "17000000TiB", false, 7 },
+        { "", false, 7 },
+        { "-1", false, 7 },
+        { "+1", false, 7 },
+        { "1 MiB", false, 7 },
+        { " 1", false, 7 },
+        { "1.", false, 7 },
+        { ".5G", false, 7 },
+        { "1.5.5G", false, 7 },
+        { "MiB", false, 7 },
+        { "1XiB", false, 7 },
+        { "1MiBs", false, 7 },
+        { "0x10", false, 7 },
+        { "1e3", false, 7 },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        uint64_t bytes = 0;
+        uint64_t bytes = 7;
 
         cr_assert_eq(ps_size_parse(rows[i].text, &bytes), rows[i].good, "'%s'", rows[i].text);
         cr_assert_eq(bytes, rows[i].bytes, "'%s'", rows[i].text);
     }
 }
 
-Test(str, parses_durations)
+Test(str, durations_are_read_as_people_write_them)
 {
     static const struct row {
         const char *text;
         bool good;
         uint64_t ms;
     } rows[] = {
-        { "90", true, 90000 },     { "90s", true, 90000 },    { "15m", true, 900000 },
-        { "12h", true, 43200000 }, { "7d", true, 604800000 }, { "250ms", true, 250 },
-        { "1w", false, 0 },        { "", false, 0 },          { "s", false, 0 },
+        { "0", true, 0 },
+        { "90", true, 90000 },
+        { "90s", true, 90000 },
+        { "15m", true, 900000 },
+        { "12h", true, 43200000 },
+        { "7d", true, 604800000 },
+        { "250ms", true, 250 },
+        { "18446744073709551615ms", true, UINT64_MAX },
+        { "18446744073709552s", false, 7 },
+        { "18446744073709551616ms", false, 7 },
+        { "1w", false, 7 },
+        { "1.5h", false, 7 },
+        { "1h30m", false, 7 },
+        { "-1s", false, 7 },
+        { "", false, 7 },
+        { "s", false, 7 },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        uint64_t ms = 0;
+        uint64_t ms = 7;
 
         cr_assert_eq(ps_duration_parse(rows[i].text, &ms), rows[i].good, "'%s'", rows[i].text);
         cr_assert_eq(ms, rows[i].ms, "'%s'", rows[i].text);
+    }
+}
+
+Test(str, numbers_are_digits_only)
+{
+    static const struct row {
+        const char *text;
+        bool good;
+        uint64_t value;
+    } rows[] = {
+        { "0", true, 0 },
+        { "007", true, 7 },
+        { "10000", true, 10000 },
+        { "18446744073709551615", true, UINT64_MAX },
+        { "18446744073709551616", false, 5 },
+        { "99999999999999999999", false, 5 },
+        { "", false, 5 },
+        { "-1", false, 5 },
+        { "+1", false, 5 },
+        { " 1", false, 5 },
+        { "1 ", false, 5 },
+        { "1.0", false, 5 },
+        { "0x1", false, 5 },
+        { "\xd9\xa1", false, 5 },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t value = 5;
+
+        cr_assert_eq(ps_u64_parse(rows[i].text, &value), rows[i].good, "'%s'", rows[i].text);
+        cr_assert_eq(value, rows[i].value, "'%s'", rows[i].text);
     }
 }
 
@@ -66,100 +127,101 @@ Test(str, checked_arithmetic_refuses_overflow)
     uint64_t value = 7;
 
     cr_assert(!ps_add_u64(UINT64_MAX, 1, &value));
+    cr_assert(!ps_add_u64(1, UINT64_MAX, &value));
     cr_assert(!ps_mul_u64(UINT64_MAX, 2, &value));
-    cr_assert_eq(value, 7);
+    cr_assert(!ps_mul_u64(UINT64_C(1) << 32, UINT64_C(1) << 32, &value));
+    cr_assert_eq(value, 7, "untouched on failure");
     cr_assert(ps_add_u64(UINT64_MAX - 1, 1, &value));
     cr_assert_eq(value, UINT64_MAX);
+    cr_assert(ps_mul_u64((UINT64_C(1) << 32) - 1, (UINT64_C(1) << 32) + 1, &value));
+    cr_assert_eq(value, UINT64_MAX);
+    cr_assert(ps_mul_u64(0, UINT64_MAX, &value));
+    cr_assert_eq(value, 0);
 }
 
-/* RFC 4648 section 10 */
-Test(str, base64_of_the_rfc)
+Test(str, copies_are_cut_to_fit_and_end)
 {
-    static const char *const rows[][2] = {
-        { "", "" },
-        { "f", "Zg==" },
-        { "fo", "Zm8=" },
-        { "foo", "Zm9v" },
-        { "foob", "Zm9vYg==" },
-        { "fooba", "Zm9vYmE=" },
-        { "foobar", "Zm9vYmFy" },
+    char text[6];
+
+    memset(text, '#', sizeof(text));
+    ps_str_copy(text, 5, "abcdefgh");
+    cr_assert_str_eq(text, "abcd");
+    cr_assert_eq(text[5], '#', "no byte behind the room");
+    ps_str_copy(text, 5, "abcd");
+    cr_assert_str_eq(text, "abcd");
+    ps_str_copy(text, 5, "");
+    cr_assert_str_eq(text, "");
+    ps_str_copy(text, 5, NULL);
+    cr_assert_str_eq(text, "");
+    ps_str_copy(text, 1, "abc");
+    cr_assert_str_eq(text, "");
+}
+
+Test(str, heap_copies_are_apart_from_their_source)
+{
+    const char *source = "s3://bucket/key";
+    char *whole = ps_strdup(source);
+    char *part = ps_strndup(source, 5);
+    char *none = ps_strndup(source, 0);
+    char *text = ps_str_format("%s-%05d", source, 42);
+
+    cr_assert_str_eq(whole, source);
+    cr_assert_neq(whole, source);
+    cr_assert_str_eq(part, "s3://");
+    cr_assert_str_eq(none, "");
+    cr_assert_str_eq(text, "s3://bucket/key-00042");
+    cr_assert_null(ps_strdup(NULL));
+    free(whole);
+    free(part);
+    free(none);
+    free(text);
+}
+
+Test(str, compares_beginnings_ends_and_wholes)
+{
+    cr_assert(ps_str_has_prefix("s3://b", "s3://"));
+    cr_assert(ps_str_has_prefix("s3://", "s3://"));
+    cr_assert(ps_str_has_prefix("a", ""));
+    cr_assert(!ps_str_has_prefix("s3:/", "s3://"));
+    cr_assert(!ps_str_has_prefix("", "a"));
+    cr_assert(ps_str_has_suffix("10-part-size.lua", ".lua"));
+    cr_assert(ps_str_has_suffix(".lua", ".lua"));
+    cr_assert(ps_str_has_suffix("a", ""));
+    cr_assert(!ps_str_has_suffix("lua", ".lua"));
+    cr_assert(!ps_str_has_suffix("a.lua~", ".lua"));
+    cr_assert(ps_str_equal("a", "a"));
+    cr_assert(ps_str_equal(NULL, NULL));
+    cr_assert(!ps_str_equal("a", "A"));
+    cr_assert(!ps_str_equal("a", NULL));
+    cr_assert(!ps_str_equal(NULL, ""));
+}
+
+Test(str, sizes_are_written_in_at_most_ten_characters)
+{
+    static const struct row {
+        uint64_t bytes;
+        const char *text;
+    } rows[] = {
+        { 0, "0 B" },
+        { 17, "17 B" },
+        { 1023, "1023 B" },
+        { 1024, "1.0 KiB" },
+        { 1536, "1.5 KiB" },
+        { 100 * 1024, "100 KiB" },
+        { UINT64_C(16) << 20, "16.0 MiB" },
+        { UINT64_C(5) << 30, "5.0 GiB" },
+        { UINT64_C(1) << 40, "1.0 TiB" },
+        { UINT64_MAX, "16.0 EiB" },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char text[16];
-        char data[16];
-        size_t size = 0;
 
-        cr_assert_str_eq(ps_base64_encode(rows[i][0], strlen(rows[i][0]), text), rows[i][1]);
-        cr_assert(ps_base64_decode(rows[i][1], data, sizeof(data), &size));
-        cr_assert_eq(size, strlen(rows[i][0]));
-        cr_assert_eq(memcmp(data, rows[i][0], size), 0);
+        cr_assert_str_eq(ps_size_format(rows[i].bytes, text, sizeof(text)), rows[i].text);
     }
-}
+    for (uint64_t bytes = 1; bytes < UINT64_MAX / 3; bytes = bytes * 2 + bytes / 3) {
+        char text[32];
 
-Test(str, base64_refuses_what_is_none)
-{
-    static const char *const rows[] = { "Zg=", "Zg", "Z===", "Zg==Zg==", "Zh==", "Zm9=", "Zm9 " };
-    char data[16];
-    size_t size = 0;
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        cr_assert(!ps_base64_decode(rows[i], data, sizeof(data), &size), "%s", rows[i]);
+        cr_assert_leq(strlen(ps_size_format(bytes, text, sizeof(text))), 10, "%s", text);
     }
-    cr_assert(!ps_base64_decode("Zm9vYmFy", data, 5, &size), "larger than its room");
-}
-
-/* RFC 3986 2.3: unreserved bytes stay; SigV4 wants the others as upper-case hex. */
-Test(str, percent_encoding_round_trips)
-{
-    struct ps_buf buf;
-    char text[64];
-
-    ps_buf_init(&buf, 0);
-    cr_assert_eq(ps_uri_encode(&buf, "a b+c/\xc3\xa9~.%", PS_URI_KEEP_SLASH, NULL), PS_OK);
-    cr_assert_str_eq(ps_buf_peek(&buf), "a%20b%2Bc/%C3%A9~.%25");
-    ps_str_copy(text, sizeof(text), ps_buf_peek(&buf));
-    cr_assert(ps_uri_decode(text, false));
-    cr_assert_str_eq(text, "a b+c/\xc3\xa9~.%");
-    ps_buf_rewind(&buf);
-    cr_assert_eq(ps_uri_encode(&buf, "a/b", PS_URI_KEEP_NONE, NULL), PS_OK);
-    cr_assert_str_eq(ps_buf_peek(&buf), "a%2Fb");
-    ps_buf_clear(&buf);
-    ps_str_copy(text, sizeof(text), "a+b");
-    cr_assert(ps_uri_decode(text, true));
-    cr_assert_str_eq(text, "a b");
-    ps_str_copy(text, sizeof(text), "%4");
-    cr_assert(!ps_uri_decode(text, false));
-    ps_str_copy(text, sizeof(text), "%00");
-    cr_assert(!ps_uri_decode(text, false), "a NUL would end the text");
-}
-
-Test(str, buffers_keep_their_limit)
-{
-    struct ps_buf buf;
-    struct ps_err err;
-    char *text;
-
-    ps_buf_init(&buf, 10);
-    cr_assert_eq(ps_buf_append_str(&buf, "0123456789", &err), PS_OK);
-    cr_assert_eq(ps_buf_append(&buf, "x", 1, &err), PS_E_TOO_LARGE);
-    cr_assert_str_eq(ps_buf_peek(&buf), "0123456789");
-    text = ps_buf_steal(&buf);
-    cr_assert_str_eq(text, "0123456789");
-    cr_assert_str_eq(ps_buf_peek(&buf), "");
-    free(text);
-}
-
-Test(str, errors_are_cut_and_wrapped_outermost_first)
-{
-    struct ps_err err;
-
-    cr_assert_eq(ps_err_set_errno(&err, 28, "write %s", "f"), PS_E_NO_SPACE);
-    cr_assert_eq(ps_err_wrap(&err, err.code, "part %d", 7), PS_E_NO_SPACE);
-    cr_assert_str_eq(err.message, "part 7: write f: No space left on device");
-    for (int i = 0; i < 50; i++) {
-        (void)ps_err_wrap(&err, err.code, "layer");
-    }
-    cr_assert_eq(strlen(err.message), sizeof(err.message) - 1);
-    cr_assert_eq(ps_err_wrap(NULL, PS_E_IO, "x"), PS_E_IO);
 }

@@ -44,7 +44,17 @@ Test(checksum, gives_the_published_values)
         { "crc32c empty", PS_CHECKSUM_CRC32C, "", "00000000" },
         { "crc32 check", PS_CHECKSUM_CRC32, "123456789", "cbf43926" },
         { "md5 empty", PS_CHECKSUM_MD5, "", "d41d8cd98f00b204e9800998ecf8427e" },
+        { "md5 a", PS_CHECKSUM_MD5, "a", "0cc175b9c0f1b6a831c399e269772661" },
         { "md5 abc", PS_CHECKSUM_MD5, "abc", "900150983cd24fb0d6963f7d28e17f72" },
+        { "md5 message", PS_CHECKSUM_MD5, "message digest", "f96b697d7cb7938d525a2f31aaf161d0" },
+        { "md5 alphabet", PS_CHECKSUM_MD5, "abcdefghijklmnopqrstuvwxyz",
+          "c3fcd3d76192e4007dfb496cca67e13b" },
+        { "md5 letters", PS_CHECKSUM_MD5,
+          "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+          "d174ab98d277d9f5a5611c2c9f419d9f" },
+        { "md5 digits", PS_CHECKSUM_MD5,
+          "12345678901234567890123456789012345678901234567890123456789012345678901234567890",
+          "57edf4a22be3c955ac49da2e2107b67a" },
         { "sha256 abc", PS_CHECKSUM_SHA256, "abc",
           "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
         { "sha256 empty", PS_CHECKSUM_SHA256, "",
@@ -56,6 +66,70 @@ Test(checksum, gives_the_published_values)
         char hex[80];
 
         cr_assert_str_eq(ps_checksum_to_hex(&sum, hex), rows[i].hex, "%s: %s", rows[i].name, hex);
+    }
+}
+
+/* However the bytes come in, and wherever they lie, the value is the same. */
+Test(checksum, does_not_depend_on_how_the_bytes_come)
+{
+    static unsigned char data[5003];
+    static const size_t steps[] = { 1, 3, 7, 64, 333, 4096 };
+
+    for (size_t i = 0; i < sizeof(data); i++) {
+        data[i] = (unsigned char)(i * i >> 3);
+    }
+    for (int i = PS_CHECKSUM_CRC64_NVME; i <= PS_CHECKSUM_SHA256; i++) {
+        enum ps_checksum_algorithm algorithm = (enum ps_checksum_algorithm)i;
+        struct ps_checksum whole = sum_of(algorithm, data, sizeof(data));
+
+        for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]); k++) {
+            struct ps_hasher hasher;
+            struct ps_checksum sum;
+
+            cr_assert_eq(ps_hasher_init(&hasher, algorithm, NULL), PS_OK);
+            ps_hasher_update(&hasher, data, 0);
+            for (size_t at = 0; at < sizeof(data); at += steps[k]) {
+                size_t left = sizeof(data) - at;
+
+                ps_hasher_update(&hasher, data + at, left < steps[k] ? left : steps[k]);
+            }
+            sum = ps_hasher_finish(&hasher);
+            cr_assert(ps_checksum_equal(&sum, &whole), "%s by %zu", ps_checksum_name(algorithm),
+                      steps[k]);
+            ps_hasher_clear(&hasher);
+            ps_hasher_clear(&hasher);
+        }
+    }
+}
+
+Test(checksum, a_crc_may_be_asked_for_and_go_on)
+{
+    for (int i = PS_CHECKSUM_CRC64_NVME; i <= PS_CHECKSUM_CRC32; i++) {
+        enum ps_checksum_algorithm algorithm = (enum ps_checksum_algorithm)i;
+        struct ps_checksum whole = sum_of(algorithm, "123456789", 9);
+        struct ps_checksum half = sum_of(algorithm, "12345", 5);
+        struct ps_checksum sum;
+        struct ps_hasher hasher;
+
+        cr_assert_eq(ps_hasher_init(&hasher, algorithm, NULL), PS_OK);
+        ps_hasher_update(&hasher, "12345", 5);
+        sum = ps_hasher_finish(&hasher);
+        cr_assert(ps_checksum_equal(&sum, &half), "%s", ps_checksum_name(algorithm));
+        ps_hasher_update(&hasher, "6789", 4);
+        sum = ps_hasher_finish(&hasher);
+        cr_assert(ps_checksum_equal(&sum, &whole), "%s", ps_checksum_name(algorithm));
+        ps_hasher_clear(&hasher);
+    }
+}
+
+Test(checksum, the_empty_value_is_that_of_no_bytes)
+{
+    for (int i = PS_CHECKSUM_CRC64_NVME; i <= PS_CHECKSUM_SHA256; i++) {
+        enum ps_checksum_algorithm algorithm = (enum ps_checksum_algorithm)i;
+        struct ps_checksum none = sum_of(algorithm, "", 0);
+        struct ps_checksum empty = ps_checksum_empty(algorithm);
+
+        cr_assert(ps_checksum_equal(&none, &empty), "%s", ps_checksum_name(algorithm));
     }
 }
 
@@ -210,9 +284,13 @@ Test(checksum, combines_only_crcs_of_one_kind)
     struct ps_checksum md5 = sum_of(PS_CHECKSUM_MD5, "a", 1);
     struct ps_checksum crc = sum_of(PS_CHECKSUM_CRC32C, "a", 1);
     struct ps_checksum other = sum_of(PS_CHECKSUM_CRC64_NVME, "a", 1);
+    const struct ps_checksum before = crc;
+    struct ps_checksum none = { .algorithm = PS_CHECKSUM_NONE };
 
     cr_assert_eq(ps_checksum_combine(&md5, &md5, 1, NULL), PS_E_INVALID);
     cr_assert_eq(ps_checksum_combine(&crc, &other, 1, NULL), PS_E_INVALID);
+    cr_assert_eq(ps_checksum_combine(&none, &none, 1, NULL), PS_E_INVALID);
+    cr_assert(ps_checksum_equal(&crc, &before), "unchanged on failure");
 }
 
 Test(checksum, none_is_equal_to_nothing)
@@ -230,5 +308,7 @@ Test(checksum, knows_the_names)
         cr_assert(ps_checksum_parse_name(ps_checksum_name((enum ps_checksum_algorithm)i), &back));
         cr_assert_eq((int)back, i);
     }
+    cr_assert(ps_checksum_parse_name("CRC64NVME", &(enum ps_checksum_algorithm){ 0 }));
+    cr_assert(!ps_checksum_parse_name("", &(enum ps_checksum_algorithm){ 0 }));
     cr_assert(!ps_checksum_parse_name("sha1", &(enum ps_checksum_algorithm){ 0 }));
 }
