@@ -1,7 +1,7 @@
 /**
  * checkpoint - what is durable about running uploads and downloads, so that a kill costs only the parts in flight.
  *
- * Flow:    transfer/upload.h, transfer/download.h -> [checkpoint] -> LMDB databases uploads, parts, downloads
+ * Flow:    transfer/upload.h, transfer/download.h -> [checkpoint] -> LMDB databases uploads, parts, downloads, download_ranges
  * Thread:  as state.h: reads anywhere, writes off the loop
  * Source:  README.md of this folder
  */
@@ -68,10 +68,11 @@ struct ps_part_record {
 };
 
 /**
- * Take the lock on record->url for record->owner and write the record anew (phase CREATING, no parts), with a fresh
+ * Take the lock on record->url for record->owner and write the record anew (as it is, without parts), with a fresh
  * number that is set in *record. A record of the same url is replaced with its parts, if its owner is dead or the same.
  *
- * Errors:  PS_E_LOCKED ("locked by pid N") when a living owner holds url; PS_E_NO_SPACE; PS_E_IO.
+ * Errors:  PS_E_LOCKED ("locked by pid N") when a living owner holds url; PS_E_PARSE when the record to be replaced is
+ *          damaged (nobody knows whether it is locked); PS_E_NO_SPACE; PS_E_IO.
  */
 PS_MUST_USE enum ps_code ps_checkpoint_begin(struct ps_state *state,
                                              struct ps_upload_record *record, struct ps_err *err);
@@ -91,7 +92,7 @@ PS_MUST_USE enum ps_code ps_checkpoint_update(struct ps_state *state,
                                               const struct ps_upload_record *record,
                                               struct ps_err *err);
 
-/** Note done parts in one commit. NOT_FOUND when the upload is gone. */
+/** Note done parts in one commit. NOT_FOUND when the upload is gone; INVALID for a part_number of 0. */
 PS_MUST_USE enum ps_code ps_checkpoint_parts_done(struct ps_state *state, uint64_t number,
                                                   const struct ps_part_record *parts, size_t count,
                                                   struct ps_err *err);
@@ -101,7 +102,7 @@ PS_MUST_USE enum ps_code ps_checkpoint_parts(struct ps_state *state, uint64_t nu
                                              struct ps_part_record **parts_out, size_t *count_out,
                                              struct ps_err *err);
 
-/** Forget these parts (the store lost them). */
+/** Forget these parts (the store lost them). What is not there is success; INVALID for a part_number of 0. */
 PS_MUST_USE enum ps_code ps_checkpoint_parts_forget(struct ps_state *state, uint64_t number,
                                                     const uint32_t *part_numbers, size_t count,
                                                     struct ps_err *err);
@@ -110,7 +111,12 @@ PS_MUST_USE enum ps_code ps_checkpoint_parts_forget(struct ps_state *state, uint
 PS_MUST_USE enum ps_code ps_checkpoint_end(struct ps_state *state, uint64_t number, const char *url,
                                            struct ps_err *err);
 
-/** Call each for every upload; the record is borrowed for the call. each returns false to stop. */
+/**
+ * Call each for every upload, by URL; the record is borrowed for the call, which may read and write the state. each
+ * returns false to stop.
+ *
+ * Errors:  PS_E_PARSE when there were damaged records: they were passed over, the others were not.
+ */
 PS_MUST_USE enum ps_code ps_checkpoint_each(struct ps_state *state,
                                             bool (*each)(void *user,
                                                          const struct ps_upload_record *record),
@@ -123,6 +129,7 @@ struct ps_download_record {
     char *etag;
     uint64_t size_bytes;
     uint64_t range_size_bytes; /* ranges are cut like parts: index 0 starts at 0 */
+    uint64_t number;           /* given when it begins; keys of the ranges; filled by reads */
     uint8_t checksum_algorithm;
     struct ps_owner owner;
     int64_t created_unix_ms;
@@ -137,7 +144,10 @@ struct ps_range_record {
     uint8_t checksum[32];
 };
 
-/** As ps_checkpoint_begin, claim, parts_done, parts, end, for downloads. The key is record->path. */
+/**
+ * As ps_checkpoint_begin, claim, parts_done, parts, end, for downloads. The key is record->path. Ranges of a download
+ * that is gone are NOT_FOUND when noted, none when read.
+ */
 PS_MUST_USE enum ps_code ps_checkpoint_download_begin(struct ps_state *state,
                                                       const struct ps_download_record *record,
                                                       struct ps_err *err);

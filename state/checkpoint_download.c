@@ -3,146 +3,71 @@
 #include "state/record.h"
 #include "state/state_internal.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* Ranges have records of their own, not one list inside the download's value: noting one range then writes 60 bytes,
- * not all of the ranges so far. Their keys are the path's key, a NUL, and the range_index. */
-static struct ps_key range_key(const char *path, uint32_t range_index)
-{
-    struct ps_key key;
-
-    ps_key_from_text(&key, path);
-    key.bytes[key.size_bytes++] = '\0';
-    ps_key_append_u32(&key, range_index);
-    return key;
-}
-
-static bool is_range_of(const MDB_val *key, const char *path)
-{
-    const struct ps_key first = range_key(path, 0);
-
-    return key->mv_size == first.size_bytes &&
-           memcmp(key->mv_data, first.bytes, first.size_bytes - 4) == 0;
-}
+/* --- one download by its path --- */
 
 /* *record_out must be zeroed; its path stays NULL when there is no such download. */
-static enum ps_code get_download(struct ps_state *state, MDB_txn *txn, const char *path,
-                                 struct ps_download_record *record_out, int *rc_out,
-                                 struct ps_err *err)
+static enum ps_code get_download(struct ps_txn *txn, const char *path,
+                                 struct ps_download_record *record_out, struct ps_key *key_out)
 {
-    struct ps_key key;
-    MDB_val key_val;
     MDB_val value;
-    enum ps_code code;
+    enum ps_code code = ps_txn_find(txn, PS_DB_DOWNLOADS, path, key_out, &value);
 
-    ps_key_from_text(&key, path);
-    key_val = ps_key_val(&key);
-    *rc_out = mdb_get(txn, state->dbs[PS_DB_DOWNLOADS], &key_val, &value);
-    if (*rc_out == MDB_NOTFOUND) {
-        *rc_out = 0;
-        return PS_OK;
-    }
-    if (*rc_out != 0) {
-        return ps_state_error(*rc_out, "read a download", err);
-    }
-    code = ps_download_record_decode(value.mv_data, value.mv_size, record_out, err);
-    if (code == PS_OK && strcmp(record_out->path, path) != 0) {
-        ps_download_record_clear(record_out);
-        return ps_err_set(err, PS_E_LOCKED, "%s: its key in the state is in use by a path as long",
-                          path);
+    if (code == PS_OK && value.mv_data != NULL) {
+        code = ps_download_record_decode(value.mv_data, value.mv_size, record_out, txn->err);
     }
     return code;
 }
 
-static enum ps_code put_download(struct ps_state *state, MDB_txn *txn,
-                                 const struct ps_download_record *record, int *rc_out,
-                                 struct ps_err *err)
+static enum ps_code put_download(struct ps_txn *txn, const struct ps_key *key,
+                                 const struct ps_download_record *record)
 {
-    struct ps_key key;
     struct ps_buf buf;
-    MDB_val key_val;
-    MDB_val value;
     enum ps_code code;
 
     ps_buf_init(&buf, 0);
-    code = ps_download_record_encode(record, &buf, err);
+    code = ps_download_record_encode(record, &buf, txn->err);
     if (code == PS_OK) {
-        ps_key_from_text(&key, record->path);
-        key_val = ps_key_val(&key);
-        value = ps_val(buf.data, buf.size_bytes);
-        *rc_out = mdb_put(txn, state->dbs[PS_DB_DOWNLOADS], &key_val, &value, 0);
-        if (*rc_out != 0) {
-            code = ps_state_error(*rc_out, "write a download", err);
-        }
+        code = ps_txn_put(txn, PS_DB_DOWNLOADS, key, &buf);
     }
     ps_buf_clear(&buf);
     return code;
 }
 
-static enum ps_code check_lock(const struct ps_download_record *old, const struct ps_owner *self,
-                               struct ps_err *err)
+/* The number that the ranges of path are kept under; *found_out = false when there is no such download. */
+static enum ps_code find_number(struct ps_txn *txn, const char *path, bool *found_out,
+                                uint64_t *number_out, struct ps_key *key_out)
 {
-    bool same = old->owner.pid == self->pid && old->owner.start_ticks == self->start_ticks &&
-                strcmp(old->owner.boot_id, self->boot_id) == 0;
+    struct ps_download_record record = { 0 };
+    enum ps_code code = get_download(txn, path, &record, key_out);
 
-    if (!same && ps_owner_is_alive(&old->owner)) {
-        return ps_err_set(err, PS_E_LOCKED,
-                          "%s: locked by pid %" PRId64 ": wait for it, or stop it and run again",
-                          old->path, old->owner.pid);
-    }
-    return PS_OK;
+    *found_out = record.path != NULL;
+    *number_out = record.number;
+    ps_download_record_clear(&record);
+    return code;
 }
 
-static int first_range(MDB_cursor *cursor, const char *path, MDB_val *key_val, MDB_val *value)
+/* --- begin --- */
+
+static enum ps_code begin_body(struct ps_txn *txn, void *user)
 {
-    const struct ps_key key = range_key(path, 0);
-
-    *key_val = ps_key_val(&key);
-    return mdb_cursor_get(cursor, key_val, value, MDB_SET_RANGE);
-}
-
-static enum ps_code delete_ranges(struct ps_state *state, MDB_txn *txn, const char *path,
-                                  int *rc_out, struct ps_err *err)
-{
-    MDB_cursor *cursor = NULL;
-    MDB_val key;
-    MDB_val value;
-
-    *rc_out = mdb_cursor_open(txn, state->dbs[PS_DB_RANGES], &cursor);
-    if (*rc_out != 0) {
-        return ps_state_error(*rc_out, "delete ranges", err);
-    }
-    *rc_out = first_range(cursor, path, &key, &value);
-    while (*rc_out == 0 && is_range_of(&key, path)) {
-        *rc_out = mdb_cursor_del(cursor, 0);
-        if (*rc_out == 0) {
-            *rc_out = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-        }
-    }
-    mdb_cursor_close(cursor);
-    if (*rc_out == MDB_NOTFOUND) {
-        *rc_out = 0;
-    }
-    return *rc_out != 0 ? ps_state_error(*rc_out, "delete ranges", err) : PS_OK;
-}
-
-static enum ps_code begin_body(struct ps_state *state, MDB_txn *txn, void *user, int *rc_out,
-                               struct ps_err *err)
-{
-    const struct ps_download_record *record = user;
+    struct ps_download_record record = *(const struct ps_download_record *)user;
     struct ps_download_record old = { 0 };
-    enum ps_code code = get_download(state, txn, record->path, &old, rc_out, err);
+    struct ps_key key;
+    enum ps_code code = get_download(txn, record.path, &old, &key);
 
     if (code == PS_OK && old.path != NULL) {
-        code = check_lock(&old, &record->owner, err);
+        code = ps_owner_check_lock(record.path, &old.owner, &record.owner, txn->err);
+        if (code == PS_OK) {
+            code = ps_txn_delete_rows(txn, PS_DB_DOWNLOAD_RANGES, old.number);
+        }
     }
     ps_download_record_clear(&old);
     if (code == PS_OK) {
-        code = delete_ranges(state, txn, record->path, rc_out, err);
+        code = ps_txn_next_number(txn, "download_number", &record.number);
     }
-    return code == PS_OK ? put_download(state, txn, record, rc_out, err) : code;
+    return code == PS_OK ? put_download(txn, &key, &record) : code;
 }
 
 enum ps_code ps_checkpoint_download_begin(struct ps_state *state,
@@ -152,29 +77,29 @@ enum ps_code ps_checkpoint_download_begin(struct ps_state *state,
     return ps_state_write(state, begin_body, (void *)(uintptr_t)record, err);
 }
 
+/* --- claim --- */
+
 struct claim {
     const char *path;
     const struct ps_owner *owner;
-    bool found;
-    struct ps_download_record record;
+    struct ps_download_record record; /* path stays NULL when there is none */
 };
 
-static enum ps_code claim_body(struct ps_state *state, MDB_txn *txn, void *user, int *rc_out,
-                               struct ps_err *err)
+static enum ps_code claim_body(struct ps_txn *txn, void *user)
 {
     struct claim *claim = user;
+    struct ps_key key;
     enum ps_code code;
 
     ps_download_record_clear(&claim->record);
-    code = get_download(state, txn, claim->path, &claim->record, rc_out, err);
-    claim->found = claim->record.path != NULL;
-    if (code != PS_OK || !claim->found) {
+    code = get_download(txn, claim->path, &claim->record, &key);
+    if (code != PS_OK || claim->record.path == NULL) {
         return code;
     }
-    code = check_lock(&claim->record, claim->owner, err);
+    code = ps_owner_check_lock(claim->path, &claim->record.owner, claim->owner, txn->err);
     if (code == PS_OK) {
         claim->record.owner = *claim->owner;
-        code = put_download(state, txn, &claim->record, rc_out, err);
+        code = put_download(txn, &key, &claim->record);
     }
     return code;
 }
@@ -190,51 +115,51 @@ enum ps_code ps_checkpoint_download_claim(struct ps_state *state, const char *pa
         ps_download_record_clear(&claim.record);
         return code;
     }
-    *found_out = claim.found;
-    if (claim.found) {
+    *found_out = claim.record.path != NULL;
+    if (*found_out) {
         *record_out = claim.record;
     }
     return PS_OK;
 }
 
-struct ranges {
+/* --- ranges --- */
+
+struct note {
     const char *path;
     const struct ps_range_record *ranges;
     size_t count;
-    struct ps_range_record *out;
-    size_t capacity;
 };
 
-static enum ps_code put_range(struct ps_state *state, MDB_txn *txn, const char *path,
-                              const struct ps_range_record *range, int *rc_out, struct ps_err *err)
+static enum ps_code put_range(struct ps_txn *txn, uint64_t number,
+                              const struct ps_range_record *range)
 {
-    const struct ps_key key = range_key(path, range->range_index);
     struct ps_buf buf;
+    struct ps_key key;
     enum ps_code code;
 
+    ps_key_from_number(&key, number, range->range_index);
     ps_buf_init(&buf, 0);
-    code = ps_range_record_encode(range, &buf, err);
+    code = ps_range_record_encode(range, &buf, txn->err);
     if (code == PS_OK) {
-        MDB_val key_val = ps_key_val(&key);
-        MDB_val value = ps_val(buf.data, buf.size_bytes);
-
-        *rc_out = mdb_put(txn, state->dbs[PS_DB_RANGES], &key_val, &value, 0);
-        if (*rc_out != 0) {
-            code = ps_state_error(*rc_out, "write a range", err);
-        }
+        code = ps_txn_put(txn, PS_DB_DOWNLOAD_RANGES, &key, &buf);
     }
     ps_buf_clear(&buf);
     return code;
 }
 
-static enum ps_code ranges_done_body(struct ps_state *state, MDB_txn *txn, void *user, int *rc_out,
-                                     struct ps_err *err)
+static enum ps_code note_body(struct ps_txn *txn, void *user)
 {
-    const struct ranges *ranges = user;
-    enum ps_code code = PS_OK;
+    const struct note *note = user;
+    struct ps_key key;
+    uint64_t number = 0;
+    bool found = false;
+    enum ps_code code = find_number(txn, note->path, &found, &number, &key);
 
-    for (size_t i = 0; i < ranges->count && code == PS_OK; i++) {
-        code = put_range(state, txn, ranges->path, &ranges->ranges[i], rc_out, err);
+    if (code == PS_OK && !found) {
+        code = ps_err_set(txn->err, PS_E_NOT_FOUND, "%s: its download record is gone", note->path);
+    }
+    for (size_t i = 0; i < note->count && code == PS_OK; i++) {
+        code = put_range(txn, number, &note->ranges[i]);
     }
     return code;
 }
@@ -243,89 +168,87 @@ enum ps_code ps_checkpoint_ranges_done(struct ps_state *state, const char *path,
                                        const struct ps_range_record *ranges, size_t count,
                                        struct ps_err *err)
 {
-    struct ranges all = { .path = path, .ranges = ranges, .count = count };
+    struct note note = { .path = path, .ranges = ranges, .count = count };
 
-    return ps_state_write(state, ranges_done_body, &all, err);
+    return ps_state_write(state, note_body, &note, err);
 }
 
-static enum ps_code append_range(struct ranges *ranges, const MDB_val *key, const MDB_val *value,
-                                 struct ps_err *err)
+struct list {
+    const char *path;
+    struct ps_range_record *ranges;
+    size_t count;
+    size_t capacity;
+};
+
+static enum ps_code append_range(struct ps_txn *txn, void *user, uint32_t row_index,
+                                 const MDB_val *value)
 {
-    struct ps_range_record *record;
+    struct list *list = user;
+    struct ps_range_record range = { .range_index = row_index };
+    enum ps_code code = ps_range_record_decode(value->mv_data, value->mv_size, &range, txn->err);
 
-    if (ranges->count == ranges->capacity) {
-        size_t capacity = ranges->capacity != 0 ? ranges->capacity * 2 : 64;
-        struct ps_range_record *out = realloc(ranges->out, capacity * sizeof(*out));
+    if (code != PS_OK) {
+        return code;
+    }
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity != 0 ? list->capacity * 2 : 64;
+        struct ps_range_record *ranges = realloc(list->ranges, capacity * sizeof(*ranges));
 
-        if (out == NULL) {
-            return ps_err_set(err, PS_E_NO_MEMORY, "state: out of memory for ranges");
+        if (ranges == NULL) {
+            return ps_err_set(txn->err, PS_E_NO_MEMORY, "state: out of memory for ranges");
         }
-        ranges->out = out;
-        ranges->capacity = capacity;
+        list->ranges = ranges;
+        list->capacity = capacity;
     }
-    record = &ranges->out[ranges->count++];
-    memset(record, 0, sizeof(*record));
-    record->range_index = ps_key_last_u32(key->mv_data, key->mv_size);
-    return ps_range_record_decode(value->mv_data, value->mv_size, record, err);
+    list->ranges[list->count++] = range;
+    return PS_OK;
 }
 
-static enum ps_code read_ranges_body(struct ps_state *state, MDB_txn *txn, void *user, int *rc_out,
-                                     struct ps_err *err)
+static enum ps_code list_body(struct ps_txn *txn, void *user)
 {
-    struct ranges *ranges = user;
-    MDB_cursor *cursor = NULL;
-    MDB_val key;
-    MDB_val value;
-    enum ps_code code = PS_OK;
+    struct list *list = user;
+    struct ps_key key;
+    uint64_t number = 0;
+    bool found = false;
+    enum ps_code code = find_number(txn, list->path, &found, &number, &key);
 
-    ranges->count = 0;
-    *rc_out = mdb_cursor_open(txn, state->dbs[PS_DB_RANGES], &cursor);
-    if (*rc_out != 0) {
-        return ps_state_error(*rc_out, "read ranges", err);
+    list->count = 0;
+    if (code != PS_OK || !found) {
+        return code;
     }
-    *rc_out = first_range(cursor, ranges->path, &key, &value);
-    while (*rc_out == 0 && is_range_of(&key, ranges->path) && code == PS_OK) {
-        code = append_range(ranges, &key, &value, err);
-        *rc_out = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-    }
-    mdb_cursor_close(cursor);
-    if (*rc_out != 0 && *rc_out != MDB_NOTFOUND && code == PS_OK) {
-        code = ps_state_error(*rc_out, "read ranges", err);
-    }
-    *rc_out = 0;
-    return code;
+    return ps_txn_each_row(txn, PS_DB_DOWNLOAD_RANGES, number, 0, append_range, list);
 }
 
 enum ps_code ps_checkpoint_ranges(struct ps_state *state, const char *path,
                                   struct ps_range_record **ranges_out, size_t *count_out,
                                   struct ps_err *err)
 {
-    struct ranges ranges = { .path = path };
-    enum ps_code code = ps_state_read(state, read_ranges_body, &ranges, err);
+    struct list list = { .path = path };
+    enum ps_code code = ps_state_read(state, list_body, &list, err);
 
     if (code != PS_OK) {
-        free(ranges.out);
+        free(list.ranges);
         return code;
     }
-    *ranges_out = ranges.out;
-    *count_out = ranges.count;
+    *ranges_out = list.ranges;
+    *count_out = list.count;
     return PS_OK;
 }
 
-static enum ps_code end_body(struct ps_state *state, MDB_txn *txn, void *user, int *rc_out,
-                             struct ps_err *err)
+/* --- end --- */
+
+static enum ps_code end_body(struct ps_txn *txn, void *user)
 {
     const char *path = user;
     struct ps_key key;
-    MDB_val key_val;
+    uint64_t number = 0;
+    bool found = false;
+    enum ps_code code = find_number(txn, path, &found, &number, &key);
 
-    ps_key_from_text(&key, path);
-    key_val = ps_key_val(&key);
-    *rc_out = mdb_del(txn, state->dbs[PS_DB_DOWNLOADS], &key_val, NULL);
-    if (*rc_out != 0 && *rc_out != MDB_NOTFOUND) {
-        return ps_state_error(*rc_out, "end a download", err);
+    if (code == PS_OK && found) {
+        code = ps_txn_delete_rows(txn, PS_DB_DOWNLOAD_RANGES, number);
     }
-    return delete_ranges(state, txn, path, rc_out, err);
+    return code == PS_OK && found ? ps_txn_delete(txn, PS_DB_DOWNLOADS, &key) : code;
 }
 
 enum ps_code ps_checkpoint_download_end(struct ps_state *state, const char *path,

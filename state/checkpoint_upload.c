@@ -4,174 +4,110 @@
 #include "state/record.h"
 #include "state/state_internal.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-static bool same_owner(const struct ps_owner *a, const struct ps_owner *b)
-{
-    return a->pid == b->pid && a->start_ticks == b->start_ticks &&
-           strcmp(a->boot_id, b->boot_id) == 0;
-}
-
-static enum ps_code check_lock(const char *what, const struct ps_owner *holder,
-                               const struct ps_owner *self, struct ps_err *err)
-{
-    if (!same_owner(holder, self) && ps_owner_is_alive(holder)) {
-        return ps_err_set(err, PS_E_LOCKED,
-                          "%s: locked by pid %" PRId64 ": wait for it, or stop it and run again",
-                          what, holder->pid);
-    }
-    return PS_OK;
-}
-
-/* --- one upload record by its URL --- */
+/* --- one upload by its URL --- */
 
 /* *record_out must be zeroed; its url stays NULL when there is no such upload. */
-static enum ps_code get_upload(struct ps_state *state, MDB_txn *txn, const char *url,
-                               struct ps_upload_record *record_out, int *rc_out, struct ps_err *err)
+static enum ps_code get_upload(struct ps_txn *txn, const char *url,
+                               struct ps_upload_record *record_out, struct ps_key *key_out)
 {
-    struct ps_key key;
-    MDB_val key_val;
     MDB_val value;
-    enum ps_code code;
+    enum ps_code code = ps_txn_find(txn, PS_DB_UPLOADS, url, key_out, &value);
 
-    ps_key_from_text(&key, url);
-    key_val = ps_key_val(&key);
-    *rc_out = mdb_get(txn, state->dbs[PS_DB_UPLOADS], &key_val, &value);
-    if (*rc_out == MDB_NOTFOUND) {
-        *rc_out = 0;
-        return PS_OK;
-    }
-    if (*rc_out != 0) {
-        return ps_state_error(*rc_out, "read an upload", err);
-    }
-    code = ps_upload_record_decode(value.mv_data, value.mv_size, record_out, err);
-    if (code == PS_OK && strcmp(record_out->url, url) != 0) {
-        ps_upload_record_clear(record_out);
-        return ps_err_set(err, PS_E_LOCKED, "%s: its key in the state is in use by a URL as long",
-                          url);
+    if (code == PS_OK && value.mv_data != NULL) {
+        code = ps_upload_record_decode(value.mv_data, value.mv_size, record_out, txn->err);
     }
     return code;
 }
 
-static enum ps_code put_upload(struct ps_state *state, MDB_txn *txn,
-                               const struct ps_upload_record *record, int *rc_out,
-                               struct ps_err *err)
+static enum ps_code put_upload(struct ps_txn *txn, const struct ps_key *key,
+                               const struct ps_upload_record *record)
 {
-    struct ps_key key;
     struct ps_buf buf;
-    MDB_val key_val;
-    MDB_val value;
     enum ps_code code;
 
     ps_buf_init(&buf, 0);
-    code = ps_upload_record_encode(record, &buf, err);
+    code = ps_upload_record_encode(record, &buf, txn->err);
     if (code == PS_OK) {
-        ps_key_from_text(&key, record->url);
-        key_val = ps_key_val(&key);
-        value = ps_val(buf.data, buf.size_bytes);
-        *rc_out = mdb_put(txn, state->dbs[PS_DB_UPLOADS], &key_val, &value, 0);
-        if (*rc_out != 0) {
-            code = ps_state_error(*rc_out, "write an upload", err);
-        }
+        code = ps_txn_put(txn, PS_DB_UPLOADS, key, &buf);
     }
     ps_buf_clear(&buf);
     return code;
 }
 
-/* --- parts of one upload --- */
-
-static bool is_part_of(const MDB_val *key, uint64_t number)
+/* Row 0 of parts says that the upload of that number is there: parts are noted by number, without the URL. */
+static enum ps_code put_mark(struct ps_txn *txn, uint64_t number)
 {
-    struct ps_key prefix = { 0 };
+    struct ps_buf buf;
+    struct ps_key key;
+    enum ps_code code;
 
-    ps_key_append_u64(&prefix, number);
-    return key->mv_size == prefix.size_bytes + 4 &&
-           memcmp(key->mv_data, prefix.bytes, prefix.size_bytes) == 0;
+    ps_key_from_number(&key, number, 0);
+    ps_buf_init(&buf, 0);
+    code = ps_number_record_encode(number, &buf, txn->err);
+    if (code == PS_OK) {
+        code = ps_txn_put(txn, PS_DB_PARTS, &key, &buf);
+    }
+    ps_buf_clear(&buf);
+    return code;
 }
 
-static int first_part(MDB_cursor *cursor, uint64_t number, MDB_val *key_val, MDB_val *value)
+static enum ps_code count_part(struct ps_txn *txn, void *user, uint32_t row_index,
+                               const MDB_val *value)
 {
-    struct ps_key key = { 0 };
+    struct ps_upload_record *record = user;
+    struct ps_part_record part = { .part_number = row_index };
+    enum ps_code code = ps_part_record_decode(value->mv_data, value->mv_size, &part, txn->err);
 
-    ps_key_append_u64(&key, number);
-    ps_key_append_u32(&key, 0);
-    *key_val = ps_key_val(&key);
-    return mdb_cursor_get(cursor, key_val, value, MDB_SET_RANGE);
+    if (code == PS_OK &&
+        !ps_add_u64(record->done_size_bytes, part.size_bytes, &record->done_size_bytes)) {
+        code = ps_err_set(txn->err, PS_E_PARSE, "parts of more than 2^64 bytes in the state");
+    }
+    record->done_part_count++;
+    return code;
 }
 
-static enum ps_code delete_parts(struct ps_state *state, MDB_txn *txn, uint64_t number, int *rc_out,
-                                 struct ps_err *err)
+static enum ps_code count_parts(struct ps_txn *txn, struct ps_upload_record *record)
 {
-    MDB_cursor *cursor = NULL;
-    MDB_val key;
-    MDB_val value;
-
-    *rc_out = mdb_cursor_open(txn, state->dbs[PS_DB_PARTS], &cursor);
-    if (*rc_out != 0) {
-        return ps_state_error(*rc_out, "delete parts", err);
-    }
-    *rc_out = first_part(cursor, number, &key, &value);
-    while (*rc_out == 0 && is_part_of(&key, number)) {
-        *rc_out = mdb_cursor_del(cursor, 0);
-        if (*rc_out == 0) {
-            *rc_out = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-        }
-    }
-    mdb_cursor_close(cursor);
-    if (*rc_out == MDB_NOTFOUND) {
-        *rc_out = 0;
-    }
-    return *rc_out != 0 ? ps_state_error(*rc_out, "delete parts", err) : PS_OK;
+    return ps_txn_each_row(txn, PS_DB_PARTS, record->number, 1, count_part, record);
 }
 
 /* --- begin --- */
 
-static enum ps_code next_number(struct ps_state *state, MDB_txn *txn, uint64_t *number_out,
-                                int *rc_out, struct ps_err *err)
-{
-    MDB_val key = ps_val("upload_number", 13);
-    MDB_val value = { 0 };
-    uint64_t number = 0;
-
-    *rc_out = mdb_get(txn, state->dbs[PS_DB_META], &key, &value);
-    if (*rc_out == 0 && value.mv_size == sizeof(number)) {
-        memcpy(&number, value.mv_data, sizeof(number));
-    } else if (*rc_out != 0 && *rc_out != MDB_NOTFOUND) {
-        return ps_state_error(*rc_out, "upload number", err);
-    }
-    number++;
-    value = ps_val(&number, sizeof(number));
-    *rc_out = mdb_put(txn, state->dbs[PS_DB_META], &key, &value, 0);
-    *number_out = number;
-    return *rc_out != 0 ? ps_state_error(*rc_out, "upload number", err) : PS_OK;
-}
-
-static enum ps_code begin_body(struct ps_state *state, MDB_txn *txn, void *user, int *rc_out,
-                               struct ps_err *err)
+static enum ps_code begin_body(struct ps_txn *txn, void *user)
 {
     struct ps_upload_record *record = user;
     struct ps_upload_record old = { 0 };
-    enum ps_code code = get_upload(state, txn, record->url, &old, rc_out, err);
+    struct ps_key key;
+    enum ps_code code = get_upload(txn, record->url, &old, &key);
 
     if (code == PS_OK && old.url != NULL) {
-        code = check_lock(record->url, &old.owner, &record->owner, err);
+        code = ps_owner_check_lock(record->url, &old.owner, &record->owner, txn->err);
         if (code == PS_OK) {
-            code = delete_parts(state, txn, old.number, rc_out, err);
+            code = ps_txn_delete_rows(txn, PS_DB_PARTS, old.number);
         }
     }
     ps_upload_record_clear(&old);
     if (code == PS_OK) {
-        code = next_number(state, txn, &record->number, rc_out, err);
+        code = ps_txn_next_number(txn, "upload_number", &record->number);
     }
-    return code == PS_OK ? put_upload(state, txn, record, rc_out, err) : code;
+    if (code == PS_OK) {
+        code = put_mark(txn, record->number);
+    }
+    return code == PS_OK ? put_upload(txn, &key, record) : code;
 }
 
 enum ps_code ps_checkpoint_begin(struct ps_state *state, struct ps_upload_record *record,
                                  struct ps_err *err)
 {
-    return ps_state_write(state, begin_body, record, err);
+    struct ps_upload_record begun = *record; /* so that *record is untouched on failure */
+    enum ps_code code = ps_state_write(state, begin_body, &begun, err);
+
+    if (code == PS_OK) {
+        record->number = begun.number;
+    }
+    return code;
 }
 
 /* --- claim --- */
@@ -179,26 +115,27 @@ enum ps_code ps_checkpoint_begin(struct ps_state *state, struct ps_upload_record
 struct claim {
     const char *url;
     const struct ps_owner *owner;
-    bool found;
-    struct ps_upload_record record;
+    struct ps_upload_record record; /* url stays NULL when there is none */
 };
 
-static enum ps_code claim_body(struct ps_state *state, MDB_txn *txn, void *user, int *rc_out,
-                               struct ps_err *err)
+static enum ps_code claim_body(struct ps_txn *txn, void *user)
 {
     struct claim *claim = user;
+    struct ps_key key;
     enum ps_code code;
 
-    ps_upload_record_clear(&claim->record); /* of an attempt before the map was grown */
-    code = get_upload(state, txn, claim->url, &claim->record, rc_out, err);
-    claim->found = claim->record.url != NULL;
-    if (code != PS_OK || !claim->found) {
+    ps_upload_record_clear(&claim->record);
+    code = get_upload(txn, claim->url, &claim->record, &key);
+    if (code != PS_OK || claim->record.url == NULL) {
         return code;
     }
-    code = check_lock(claim->url, &claim->record.owner, claim->owner, err);
+    code = ps_owner_check_lock(claim->url, &claim->record.owner, claim->owner, txn->err);
+    if (code == PS_OK) {
+        code = count_parts(txn, &claim->record);
+    }
     if (code == PS_OK) {
         claim->record.owner = *claim->owner;
-        code = put_upload(state, txn, &claim->record, rc_out, err);
+        code = put_upload(txn, &key, &claim->record);
     }
     return code;
 }
@@ -214,8 +151,8 @@ enum ps_code ps_checkpoint_claim(struct ps_state *state, const char *url,
         ps_upload_record_clear(&claim.record);
         return code;
     }
-    *found_out = claim.found;
-    if (claim.found) {
+    *found_out = claim.record.url != NULL;
+    if (*found_out) {
         *record_out = claim.record;
     }
     return PS_OK;
@@ -223,24 +160,27 @@ enum ps_code ps_checkpoint_claim(struct ps_state *state, const char *url,
 
 /* --- update --- */
 
-static enum ps_code update_body(struct ps_state *state, MDB_txn *txn, void *user, int *rc_out,
-                                struct ps_err *err)
+static enum ps_code update_body(struct ps_txn *txn, void *user)
 {
     const struct ps_upload_record *record = user;
     struct ps_upload_record old = { 0 };
-    enum ps_code code = get_upload(state, txn, record->url, &old, rc_out, err);
-    bool same = old.url != NULL && old.number == record->number;
+    struct ps_upload_record merged;
+    struct ps_key key;
+    enum ps_code code = get_upload(txn, record->url, &old, &key);
 
-    ps_upload_record_clear(&old);
-    if (code == PS_OK && !same) {
-        return ps_err_set(err, PS_E_NOT_FOUND, "%s: its upload record is gone", record->url);
+    if (code == PS_OK && (old.url == NULL || old.number != record->number)) {
+        code = ps_err_set(txn->err, PS_E_NOT_FOUND, "%s: its upload record is gone", record->url);
     }
     if (code == PS_OK) {
-        struct ps_upload_record now = *record;
-
-        now.updated_unix_ms = ps_clock_unix_ms(state->clock);
-        code = put_upload(state, txn, &now, rc_out, err);
+        merged = old;
+        merged.phase = record->phase;
+        merged.upload_id = record->upload_id;
+        merged.part_size_bytes = record->part_size_bytes;
+        merged.part_count = record->part_count;
+        merged.updated_unix_ms = ps_clock_unix_ms(txn->state->clock);
+        code = put_upload(txn, &key, &merged);
     }
+    ps_upload_record_clear(&old);
     return code;
 }
 
@@ -250,158 +190,6 @@ enum ps_code ps_checkpoint_update(struct ps_state *state, const struct ps_upload
     return ps_state_write(state, update_body, (void *)(uintptr_t)record, err);
 }
 
-/* --- parts --- */
-
-struct parts {
-    uint64_t number;
-    const struct ps_part_record *parts;
-    const uint32_t *part_numbers;
-    size_t count;
-    struct ps_part_record *out;
-    size_t capacity;
-};
-
-static enum ps_code put_part(struct ps_state *state, MDB_txn *txn, uint64_t number,
-                             const struct ps_part_record *part, int *rc_out, struct ps_err *err)
-{
-    struct ps_key key = { 0 };
-    struct ps_buf buf;
-    MDB_val key_val;
-    MDB_val value;
-    enum ps_code code;
-
-    ps_key_append_u64(&key, number);
-    ps_key_append_u32(&key, part->part_number);
-    ps_buf_init(&buf, 0);
-    code = ps_part_record_encode(part, &buf, err);
-    if (code == PS_OK) {
-        key_val = ps_key_val(&key);
-        value = ps_val(buf.data, buf.size_bytes);
-        *rc_out = mdb_put(txn, state->dbs[PS_DB_PARTS], &key_val, &value, 0);
-        if (*rc_out != 0) {
-            code = ps_state_error(*rc_out, "write a part", err);
-        }
-    }
-    ps_buf_clear(&buf);
-    return code;
-}
-
-static enum ps_code parts_done_body(struct ps_state *state, MDB_txn *txn, void *user, int *rc_out,
-                                    struct ps_err *err)
-{
-    const struct parts *parts = user;
-    enum ps_code code = PS_OK;
-
-    for (size_t i = 0; i < parts->count && code == PS_OK; i++) {
-        code = put_part(state, txn, parts->number, &parts->parts[i], rc_out, err);
-    }
-    return code;
-}
-
-enum ps_code ps_checkpoint_parts_done(struct ps_state *state, uint64_t number,
-                                      const struct ps_part_record *parts, size_t count,
-                                      struct ps_err *err)
-{
-    struct parts all = { .number = number, .parts = parts, .count = count };
-
-    return ps_state_write(state, parts_done_body, &all, err);
-}
-
-static enum ps_code append_part(struct parts *parts, const MDB_val *key, const MDB_val *value,
-                                struct ps_err *err)
-{
-    struct ps_part_record *record;
-
-    if (parts->count == parts->capacity) {
-        size_t capacity = parts->capacity != 0 ? parts->capacity * 2 : 64;
-        struct ps_part_record *out = realloc(parts->out, capacity * sizeof(*out));
-
-        if (out == NULL) {
-            return ps_err_set(err, PS_E_NO_MEMORY, "state: out of memory for parts");
-        }
-        parts->out = out;
-        parts->capacity = capacity;
-    }
-    record = &parts->out[parts->count];
-    memset(record, 0, sizeof(*record));
-    record->part_number = ps_key_last_u32(key->mv_data, key->mv_size);
-    parts->count++;
-    return ps_part_record_decode(value->mv_data, value->mv_size, record, err);
-}
-
-static enum ps_code read_parts_body(struct ps_state *state, MDB_txn *txn, void *user, int *rc_out,
-                                    struct ps_err *err)
-{
-    struct parts *parts = user;
-    MDB_cursor *cursor = NULL;
-    MDB_val key;
-    MDB_val value;
-    enum ps_code code = PS_OK;
-
-    parts->count = 0;
-    *rc_out = mdb_cursor_open(txn, state->dbs[PS_DB_PARTS], &cursor);
-    if (*rc_out != 0) {
-        return ps_state_error(*rc_out, "read parts", err);
-    }
-    *rc_out = first_part(cursor, parts->number, &key, &value);
-    while (*rc_out == 0 && is_part_of(&key, parts->number) && code == PS_OK) {
-        code = append_part(parts, &key, &value, err);
-        *rc_out = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-    }
-    mdb_cursor_close(cursor);
-    if (*rc_out != 0 && *rc_out != MDB_NOTFOUND && code == PS_OK) {
-        code = ps_state_error(*rc_out, "read parts", err);
-    }
-    *rc_out = 0;
-    return code;
-}
-
-enum ps_code ps_checkpoint_parts(struct ps_state *state, uint64_t number,
-                                 struct ps_part_record **parts_out, size_t *count_out,
-                                 struct ps_err *err)
-{
-    struct parts parts = { .number = number };
-    enum ps_code code = ps_state_read(state, read_parts_body, &parts, err);
-
-    if (code != PS_OK) {
-        free(parts.out);
-        return code;
-    }
-    *parts_out = parts.out;
-    *count_out = parts.count;
-    return PS_OK;
-}
-
-static enum ps_code forget_body(struct ps_state *state, MDB_txn *txn, void *user, int *rc_out,
-                                struct ps_err *err)
-{
-    const struct parts *parts = user;
-
-    for (size_t i = 0; i < parts->count; i++) {
-        struct ps_key key = { 0 };
-        MDB_val key_val;
-
-        ps_key_append_u64(&key, parts->number);
-        ps_key_append_u32(&key, parts->part_numbers[i]);
-        key_val = ps_key_val(&key);
-        *rc_out = mdb_del(txn, state->dbs[PS_DB_PARTS], &key_val, NULL);
-        if (*rc_out != 0 && *rc_out != MDB_NOTFOUND) {
-            return ps_state_error(*rc_out, "forget a part", err);
-        }
-    }
-    *rc_out = 0;
-    return PS_OK;
-}
-
-enum ps_code ps_checkpoint_parts_forget(struct ps_state *state, uint64_t number,
-                                        const uint32_t *part_numbers, size_t count,
-                                        struct ps_err *err)
-{
-    struct parts parts = { .number = number, .part_numbers = part_numbers, .count = count };
-
-    return ps_state_write(state, forget_body, &parts, err);
-}
-
 /* --- end --- */
 
 struct end {
@@ -409,30 +197,19 @@ struct end {
     const char *url;
 };
 
-static enum ps_code end_body(struct ps_state *state, MDB_txn *txn, void *user, int *rc_out,
-                             struct ps_err *err)
+static enum ps_code end_body(struct ps_txn *txn, void *user)
 {
     const struct end *end = user;
     struct ps_upload_record old = { 0 };
-    enum ps_code code = get_upload(state, txn, end->url, &old, rc_out, err);
+    struct ps_key key;
+    enum ps_code code = get_upload(txn, end->url, &old, &key);
     bool same = old.url != NULL && old.number == end->number;
 
     ps_upload_record_clear(&old);
     if (code == PS_OK) {
-        code = delete_parts(state, txn, end->number, rc_out, err);
+        code = ps_txn_delete_rows(txn, PS_DB_PARTS, end->number);
     }
-    if (code == PS_OK && same) {
-        struct ps_key key;
-        MDB_val key_val;
-
-        ps_key_from_text(&key, end->url);
-        key_val = ps_key_val(&key);
-        *rc_out = mdb_del(txn, state->dbs[PS_DB_UPLOADS], &key_val, NULL);
-        if (*rc_out != 0) {
-            code = ps_state_error(*rc_out, "end an upload", err);
-        }
-    }
-    return code;
+    return code == PS_OK && same ? ps_txn_delete(txn, PS_DB_UPLOADS, &key) : code;
 }
 
 enum ps_code ps_checkpoint_end(struct ps_state *state, uint64_t number, const char *url,
@@ -445,64 +222,79 @@ enum ps_code ps_checkpoint_end(struct ps_state *state, uint64_t number, const ch
 
 /* --- each --- */
 
-struct each {
-    bool (*each)(void *user, const struct ps_upload_record *record);
-    void *user;
+/* One upload a transaction: no transaction is held over the callback, nor all records in memory. */
+struct walk {
+    struct ps_key last; /* size_bytes 0 = before the first */
+    bool found;
+    struct ps_upload_record record;
 };
 
-static enum ps_code count_parts(struct ps_state *state, MDB_txn *txn,
-                                struct ps_upload_record *record, struct ps_err *err)
+static int next_upload(MDB_cursor *cursor, const struct ps_key *last, MDB_val *at, MDB_val *value)
 {
-    struct parts parts = { .number = record->number };
-    int rc = 0;
-    enum ps_code code = read_parts_body(state, txn, &parts, &rc, err);
+    int rc;
 
-    for (size_t i = 0; code == PS_OK && i < parts.count; i++) {
-        record->done_part_count++;
-        record->done_size_bytes += parts.out[i].size_bytes;
+    if (last->size_bytes == 0) {
+        return mdb_cursor_get(cursor, at, value, MDB_FIRST);
     }
-    free(parts.out);
-    return code;
+    *at = ps_val(last->bytes, last->size_bytes);
+    rc = mdb_cursor_get(cursor, at, value, MDB_SET_RANGE);
+    if (rc == 0 && at->mv_size == last->size_bytes &&
+        memcmp(at->mv_data, last->bytes, at->mv_size) == 0) {
+        rc = mdb_cursor_get(cursor, at, value, MDB_NEXT);
+    }
+    return rc;
 }
 
-static enum ps_code each_body(struct ps_state *state, MDB_txn *txn, void *user, int *rc_out,
-                              struct ps_err *err)
+static enum ps_code walk_body(struct ps_txn *txn, void *user)
 {
-    const struct each *each = user;
+    struct walk *walk = user;
     MDB_cursor *cursor = NULL;
-    MDB_val key;
-    MDB_val value;
+    MDB_val at = { 0 };
+    MDB_val value = { 0 };
     enum ps_code code = PS_OK;
-    bool more = true;
+    int rc = mdb_cursor_open(txn->mdb, txn->state->dbs[PS_DB_UPLOADS], &cursor);
 
-    *rc_out = mdb_cursor_open(txn, state->dbs[PS_DB_UPLOADS], &cursor);
-    if (*rc_out != 0) {
-        return ps_state_error(*rc_out, "read uploads", err);
+    walk->found = false;
+    ps_upload_record_clear(&walk->record);
+    if (rc != 0) {
+        return ps_txn_fail(txn, rc, "read uploads");
     }
-    for (*rc_out = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-         *rc_out == 0 && more && code == PS_OK;
-         *rc_out = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-        struct ps_upload_record record = { 0 };
-
-        code = ps_upload_record_decode(value.mv_data, value.mv_size, &record, err);
-        if (code == PS_OK) {
-            code = count_parts(state, txn, &record, err);
-        }
-        if (code == PS_OK) {
-            more = each->each(each->user, &record);
-        }
-        ps_upload_record_clear(&record);
+    rc = next_upload(cursor, &walk->last, &at, &value);
+    mdb_cursor_close(cursor); /* what it found stays valid until the transaction ends */
+    if (rc != 0) {
+        return rc == MDB_NOTFOUND ? PS_OK : ps_txn_fail(txn, rc, "read uploads");
     }
-    mdb_cursor_close(cursor);
-    *rc_out = 0;
-    return code;
+    walk->found = true;
+    walk->last.size_bytes = at.mv_size;
+    memcpy(walk->last.bytes, at.mv_data, at.mv_size);
+    code = ps_upload_record_decode(value.mv_data, value.mv_size, &walk->record, txn->err);
+    return code == PS_OK ? count_parts(txn, &walk->record) : code;
 }
 
 enum ps_code ps_checkpoint_each(struct ps_state *state,
                                 bool (*each)(void *user, const struct ps_upload_record *record),
                                 void *user, struct ps_err *err)
 {
-    struct each all = { .each = each, .user = user };
+    struct walk walk = { .found = true };
+    enum ps_code result = PS_OK;
+    bool more = true;
 
-    return ps_state_read(state, each_body, &all, err);
+    while (more && walk.found) {
+        struct ps_err failure = { 0 };
+        enum ps_code code = ps_state_read(state, walk_body, &walk, &failure);
+
+        if (code == PS_OK && walk.found) {
+            more = each(user, &walk.record);
+        }
+        ps_upload_record_clear(&walk.record);
+        if (code != PS_OK && result == PS_OK) {
+            result = code;
+            if (err != NULL) {
+                *err = failure;
+            }
+        }
+        /* A record that was found and is damaged is passed over. */
+        more = more && (code == PS_OK || (code == PS_E_PARSE && walk.found));
+    }
+    return result;
 }

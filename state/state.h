@@ -25,17 +25,20 @@ struct ps_state;
 #define PS_STATE_MAP_SIZE_BYTES ((size_t)1024 * 1024 * 1024)
 
 struct ps_state_options {
-    const char *dir;       /* created with its parents, mode 0700, when missing */
-    bool read_only;        /* no lock file is written where the directory forbids it */
+    const char *dir; /* created with its parents, mode 0700, when missing */
+    bool
+        read_only; /* nothing is created; works without a lock file where the directory forbids one */
     size_t map_size_bytes; /* 0 = PS_STATE_MAP_SIZE_BYTES; tests make it small */
     const struct ps_clock *clock;
 };
 
 /**
- * Open or create the state.
+ * Open or create the state. A process opens a directory once at a time (LMDB's file locks are per process), and not
+ * before a fork: the child must open it itself.
  *
  * Errors:  PS_E_DENIED (directory or file not writable), PS_E_NO_SPACE, PS_E_NOT_FOUND (read_only and nothing there),
- *          PS_E_PARSE (made by a newer purser: the message says both schema versions; or damaged), PS_E_NO_MEMORY.
+ *          PS_E_PARSE (made by a newer purser: the message says both schema versions; or damaged), PS_E_INVALID (empty
+ *          dir), PS_E_NO_MEMORY.
  */
 PS_MUST_USE enum ps_code ps_state_open(struct ps_state **state_out,
                                        const struct ps_state_options *options, struct ps_err *err);
@@ -53,7 +56,7 @@ struct ps_owner {
 /** This process. Errors: PS_E_IO when /proc is not readable. */
 PS_MUST_USE enum ps_code ps_owner_self(struct ps_owner *owner_out, struct ps_err *err);
 
-/** True when that process still runs. Unsure (another boot id with the same host) counts as dead. */
+/** True when that process still runs. Unsure (another boot id with the same host) and a zombie count as dead. */
 bool ps_owner_is_alive(const struct ps_owner *owner);
 
 #endif
