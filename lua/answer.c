@@ -9,18 +9,11 @@
 /* Largest part any store takes. */
 #define PART_SIZE_MAX ((uint64_t)5 * 1024 * 1024 * 1024)
 
-static PS_MAY_RAISE void check_reason(lua_State *lua, int table, struct ps_origin *origin)
-{
-    if (!lua_istable(lua, table)) {
-        (void)luaL_error(lua, "answered a %s: a table or nil is wanted", luaL_typename(lua, table));
-    }
-    lua_pushliteral(lua, "reason");
-    if (lua_rawget(lua, table) != LUA_TSTRING || lua_rawlen(lua, -1) == 0) {
-        (void)luaL_error(lua, "the answer has no reason");
-    }
-    ps_str_copy(origin->reason, sizeof(origin->reason), lua_tostring(lua, -1));
-    lua_pop(lua, 1);
-}
+/* A value of tags or metadata; S3 takes 2 KiB of metadata in all. */
+#define PAIR_VALUE_SIZE_MAX ((size_t)2048)
+
+/* Longest time that a policy may have an attempt wait. */
+#define RETRY_AFTER_S_MAX 86400.0
 
 /* Walk the table: the next key is pushed as text and its value after it. False at the end. */
 static PS_MAY_RAISE bool next_field(lua_State *lua, int table, const char **key_out)
@@ -35,18 +28,63 @@ static PS_MAY_RAISE bool next_field(lua_State *lua, int table, const char **key_
     return true;
 }
 
+/* Text goes into headers: no control bytes, so none can add a line of its own. */
+static bool is_line(const char *text, size_t size_bytes)
+{
+    for (size_t i = 0; i < size_bytes; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static PS_MAY_RAISE void fail_unknown(lua_State *lua, const char *key)
 {
-    (void)luaL_error(lua, "unknown field `%s` in the answer", key);
+    (void)luaL_error(lua, "unknown field `%s` in the answer",
+                     is_line(key, strlen(key)) && strlen(key) < 64 ? key : "?");
+}
+
+static PS_MAY_RAISE void fail_empty(lua_State *lua)
+{
+    (void)luaL_error(lua, "the answer has a reason and no field: answer nil for no opinion");
 }
 
 static PS_MAY_RAISE const char *need_text(lua_State *lua, const char *key, size_t size_max)
 {
-    if (lua_type(lua, -1) != LUA_TSTRING || lua_rawlen(lua, -1) >= size_max ||
-        strlen(lua_tostring(lua, -1)) != lua_rawlen(lua, -1)) {
-        (void)luaL_error(lua, "`%s` must be a text of less than %d bytes", key, (int)size_max);
+    size_t size_bytes = 0;
+    const char *text =
+        lua_type(lua, -1) == LUA_TSTRING ? lua_tolstring(lua, -1, &size_bytes) : NULL;
+
+    if (text == NULL || size_bytes >= size_max || !is_line(text, size_bytes)) {
+        (void)luaL_error(lua, "`%s` must be a text of one line, of less than %d bytes", key,
+                         (int)size_max);
     }
-    return lua_tostring(lua, -1);
+    return text;
+}
+
+/* A reason is for people and often has a key in it: what does not fit is cut, and no decision fails for it. */
+static void flatten(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (!is_line(text, 1)) {
+            *text = '?';
+        }
+    }
+}
+
+static PS_MAY_RAISE void check_reason(lua_State *lua, int table, struct ps_origin *origin)
+{
+    if (!lua_istable(lua, table)) {
+        (void)luaL_error(lua, "answered a %s: a table or nil is wanted", luaL_typename(lua, table));
+    }
+    lua_pushliteral(lua, "reason");
+    if (lua_rawget(lua, table) != LUA_TSTRING || lua_rawlen(lua, -1) == 0) {
+        (void)luaL_error(lua, "the answer has no reason");
+    }
+    ps_str_copy(origin->reason, sizeof(origin->reason), lua_tostring(lua, -1));
+    flatten(origin->reason);
+    lua_pop(lua, 1);
 }
 
 static PS_MAY_RAISE bool need_bool(lua_State *lua, const char *key)
@@ -55,6 +93,19 @@ static PS_MAY_RAISE bool need_bool(lua_State *lua, const char *key)
         (void)luaL_error(lua, "`%s` must be true or false", key);
     }
     return lua_toboolean(lua, -1) != 0;
+}
+
+static PS_MAY_RAISE lua_Integer need_whole(lua_State *lua, const char *key, lua_Integer least,
+                                           lua_Integer most)
+{
+    int is_whole = 0;
+    lua_Integer value = lua_type(lua, -1) == LUA_TNUMBER ? lua_tointegerx(lua, -1, &is_whole) : 0;
+
+    if (is_whole == 0 || value < least || value > most) {
+        (void)luaL_error(lua, "`%s` must be a whole number from %d to %d", key, (int)least,
+                         (int)most);
+    }
+    return value;
 }
 
 static PS_MAY_RAISE uint64_t need_bytes(lua_State *lua, const char *key, uint64_t least,
@@ -88,6 +139,17 @@ static PS_MAY_RAISE char *keep(lua_State *lua, struct ps_upload_decision *out, s
     return kept;
 }
 
+/* Lua walks tables in an order of its own, another in every process: requests shall be the same. */
+static void put_in_order(struct ps_pairs *pairs, struct ps_pair pair)
+{
+    size_t at = pairs->count++;
+
+    for (; at > 0 && strcmp(pairs->items[at - 1].name, pair.name) > 0; at--) {
+        pairs->items[at] = pairs->items[at - 1];
+    }
+    pairs->items[at] = pair;
+}
+
 static PS_MAY_RAISE void take_pairs(lua_State *lua, const char *field, struct ps_pairs *pairs,
                                     struct ps_upload_decision *out, size_t *text_used)
 {
@@ -100,13 +162,18 @@ static PS_MAY_RAISE void take_pairs(lua_State *lua, const char *field, struct ps
     pairs->count = 0;
     lua_pushnil(lua);
     while (next_field(lua, table, &key)) {
+        struct ps_pair pair;
+
         if (pairs->count == PS_PAIRS_MAX) {
             (void)luaL_error(lua, "`%s` has more than %d entries", field, PS_PAIRS_MAX);
         }
-        (void)need_text(lua, key, 2048);
-        pairs->items[pairs->count].name = keep(lua, out, text_used, -2);
-        pairs->items[pairs->count].value = keep(lua, out, text_used, -1);
-        pairs->count++;
+        if (key[0] == '\0' || !is_line(key, lua_rawlen(lua, -2))) {
+            (void)luaL_error(lua, "`%s` has a name that is empty or not of one line", field);
+        }
+        (void)need_text(lua, field, PAIR_VALUE_SIZE_MAX);
+        pair.name = keep(lua, out, text_used, -2);
+        pair.value = keep(lua, out, text_used, -1);
+        put_in_order(pairs, pair);
         lua_pop(lua, 1);
     }
 }
@@ -137,7 +204,7 @@ static PS_MAY_RAISE unsigned take_upload_field(lua_State *lua, const char *key,
         return PS_UPLOAD_FIELD_THRESHOLD;
     }
     if (strcmp(key, "concurrency") == 0) {
-        out->concurrency = (uint32_t)need_bytes(lua, key, 1, 64);
+        out->concurrency = (uint32_t)need_whole(lua, key, 1, 64);
         return PS_UPLOAD_FIELD_CONCURRENCY;
     }
     if (strcmp(key, "checksum") == 0) {
@@ -171,6 +238,7 @@ void ps_answer_take_upload(lua_State *lua, struct ps_origin *origin, struct ps_u
                            size_t *text_used)
 {
     int table = lua_gettop(lua);
+    unsigned answered = 0;
     const char *key = NULL;
 
     luaL_checkstack(lua, 8, NULL);
@@ -179,12 +247,16 @@ void ps_answer_take_upload(lua_State *lua, struct ps_origin *origin, struct ps_u
     while (next_field(lua, table, &key)) {
         unsigned field = take_upload_field(lua, key, out, text_used);
 
-        out->set |= field;
+        answered |= field;
         if (field != 0) {
             out->origins[__builtin_ctz(field)] = *origin;
         }
         lua_pop(lua, 1);
     }
+    if (answered == 0) {
+        fail_empty(lua);
+    }
+    out->set |= answered;
 }
 
 /* --- part_size --- */
@@ -216,31 +288,47 @@ void ps_answer_take_part_size(lua_State *lua, struct ps_origin *origin,
 
 /* --- retry --- */
 
+static PS_MAY_RAISE uint64_t need_wait_ms(lua_State *lua)
+{
+    double seconds = 0;
+
+    if (!ps_lua_to_seconds(lua, -1, &seconds) || seconds > RETRY_AFTER_S_MAX) {
+        (void)luaL_error(lua, "`after` must be seconds or a duration like '2s', up to a day");
+    }
+    return (uint64_t)(seconds * 1000.0);
+}
+
 void ps_answer_take_retry(lua_State *lua, struct ps_origin *origin, struct ps_retry_decision *out)
 {
     int table = lua_gettop(lua);
     const char *key = NULL;
+    bool has_after = false;
+    bool has_give_up = false;
 
     luaL_checkstack(lua, 8, NULL);
     check_reason(lua, table, origin);
     lua_pushnil(lua);
     while (next_field(lua, table, &key)) {
         if (strcmp(key, "after") == 0) {
-            double seconds = 0;
-
-            if (!ps_lua_to_seconds(lua, -1, &seconds) || seconds > 86400) {
-                (void)luaL_error(lua,
-                                 "`after` must be seconds or a duration like '2s', up to a day");
-            }
-            out->has_after = true;
-            out->after_ms = (uint64_t)(seconds * 1000.0);
-            out->give_up = false;
+            out->after_ms = need_wait_ms(lua);
+            has_after = true;
         } else if (strcmp(key, "give_up") == 0) {
             out->give_up = need_bool(lua, key);
+            has_give_up = true;
         } else if (strcmp(key, "reason") != 0) {
             fail_unknown(lua, key);
         }
         lua_pop(lua, 1);
+    }
+    if (!has_after && !has_give_up) {
+        fail_empty(lua);
+    }
+    if (has_after && has_give_up && out->give_up) {
+        (void)luaL_error(lua, "`after` and `give_up = true` exclude each other");
+    }
+    if (has_after) {
+        out->has_after = true;
+        out->give_up = false; /* who says when to try again wants it tried */
     }
     out->origin = *origin;
 }

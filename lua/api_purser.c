@@ -1,13 +1,19 @@
 #include "lua/api_purser.h"
 
 #include "base/str.h"
+#include "lua/guard.h"
 
 #include <lauxlib.h>
 #include <string.h>
 
+/* Keys have at most 1,024 bytes; pattern times text is the number of steps of one call: some milliseconds. */
 enum {
-    PATTERN_MAX = 1024
+    PATTERN_MAX = 1024,
+    TEXT_MAX = 4096
 };
+
+/* Lines of one call. More would let a loop fill the log. */
+#define LOG_LINES_MAX 20
 
 /* Where the pattern can go on after a byte: one bit of `now` a place in the pattern. */
 static void reach(const char *pattern, size_t at, bool *places)
@@ -49,8 +55,33 @@ bool ps_glob_match(const char *pattern, const char *text)
     return places[length];
 }
 
+/* The text at index, or NULL when it is no text or has a zero byte in it. */
+static const char *to_text(lua_State *lua, int index)
+{
+    size_t size_bytes = 0;
+    const char *text =
+        lua_type(lua, index) == LUA_TSTRING ? lua_tolstring(lua, index, &size_bytes) : NULL;
+
+    return text != NULL && strlen(text) == size_bytes ? text : NULL;
+}
+
+static PS_MAY_RAISE const char *check_text(lua_State *lua, int index, size_t size_max)
+{
+    const char *text;
+
+    luaL_checktype(lua, index, LUA_TSTRING);
+    text = to_text(lua, index);
+    if (text == NULL) {
+        (void)luaL_argerror(lua, index, "has a zero byte in it");
+    } else if (strlen(text) > size_max) {
+        (void)luaL_argerror(lua, index, "is too long");
+    }
+    return text;
+}
+
 bool ps_lua_to_seconds(lua_State *lua, int index, double *seconds_out)
 {
+    const char *text = to_text(lua, index);
     uint64_t ms = 0;
 
     if (lua_type(lua, index) == LUA_TNUMBER) {
@@ -59,7 +90,7 @@ bool ps_lua_to_seconds(lua_State *lua, int index, double *seconds_out)
         *seconds_out = seconds;
         return seconds >= 0 && seconds < 1e12;
     }
-    if (lua_type(lua, index) != LUA_TSTRING || !ps_duration_parse(lua_tostring(lua, index), &ms)) {
+    if (text == NULL || !ps_duration_parse(text, &ms)) {
         return false;
     }
     *seconds_out = (double)ms / 1000.0;
@@ -68,6 +99,8 @@ bool ps_lua_to_seconds(lua_State *lua, int index, double *seconds_out)
 
 bool ps_lua_to_bytes(lua_State *lua, int index, uint64_t *bytes_out)
 {
+    const char *text = to_text(lua, index);
+
     if (lua_type(lua, index) == LUA_TNUMBER) {
         int is_whole = 0;
         lua_Integer bytes = lua_tointegerx(lua, index, &is_whole);
@@ -75,23 +108,23 @@ bool ps_lua_to_bytes(lua_State *lua, int index, uint64_t *bytes_out)
         *bytes_out = (uint64_t)bytes;
         return is_whole != 0 && bytes >= 0;
     }
-    return lua_type(lua, index) == LUA_TSTRING &&
-           ps_size_parse(lua_tostring(lua, index), bytes_out);
+    return text != NULL && ps_size_parse(text, bytes_out);
 }
 
 static int purser_glob(lua_State *lua)
 {
-    const char *pattern = luaL_checkstring(lua, 1);
-    const char *text = luaL_checkstring(lua, 2);
+    const char *pattern = check_text(lua, 1, PATTERN_MAX);
+    const char *text = check_text(lua, 2, TEXT_MAX);
 
+    ps_limits_check(lua);
     lua_pushboolean(lua, ps_glob_match(pattern, text) ? 1 : 0);
     return 1;
 }
 
 static int purser_prefix(lua_State *lua)
 {
-    const char *prefix = luaL_checkstring(lua, 1);
-    const char *text = luaL_checkstring(lua, 2);
+    const char *prefix = check_text(lua, 1, TEXT_MAX);
+    const char *text = check_text(lua, 2, TEXT_MAX);
 
     lua_pushboolean(lua, ps_str_has_prefix(text, prefix) ? 1 : 0);
     return 1;
@@ -136,7 +169,15 @@ static int purser_clamp(lua_State *lua)
 
 static int purser_log(lua_State *lua)
 {
-    ps_log(ps_lua_host_of(lua)->log, PS_LOG_INFO, "policy", "%s", luaL_tolstring(lua, 1, NULL));
+    struct ps_lua_host *host = ps_lua_host_of(lua);
+
+    luaL_checkany(lua, 1);
+    ps_limits_check(lua);
+    if (host->limits.log_line_count++ == LOG_LINES_MAX) {
+        return luaL_error(lua, "purser.log: more than %d lines in one call", LOG_LINES_MAX);
+    }
+    ps_guard_push_text(lua, 1);
+    ps_log(host->log, PS_LOG_INFO, "policy", "%s", lua_tostring(lua, -1));
     return 0;
 }
 

@@ -50,6 +50,30 @@ static int ask(lua_State *lua)
     return 0;
 }
 
+/* "/etc/purser/policies.d/10-part-size.lua:7"; of a long path the end is kept, as the line stands there. */
+static void set_where(const struct policy *policy, enum ps_hook hook, char *where,
+                      size_t where_size_bytes)
+{
+    char line[16];
+    size_t length = strlen(policy->path);
+    size_t line_length = (size_t)snprintf(line, sizeof(line), ":%d", policy->lines[hook]);
+    size_t room = where_size_bytes - line_length - 1;
+    bool cut = length > room;
+
+    (void)snprintf(where, where_size_bytes, "%s%s%s", cut ? "..." : "",
+                   policy->path + (cut ? length - room + 3 : 0), line);
+}
+
+static void count_fault(struct ps_policy_set *set, struct policy *policy, enum ps_hook hook,
+                        const char *message)
+{
+    policy->fault_count++;
+    ps_policy_locate(policy, policy->lines[hook], message, policy->last_fault,
+                     sizeof(policy->last_fault));
+    ps_log(set->log, PS_LOG_WARN, "policy", "%s: its answer is left out: %s", ps_hook_name(hook),
+           policy->last_fault);
+}
+
 /* False: the policy has no such hook, no opinion, or failed, which is counted. */
 static bool put_question(struct ps_policy_set *set, struct question *question)
 {
@@ -62,14 +86,10 @@ static bool put_question(struct ps_policy_set *set, struct question *question)
     question->answered = false;
     memset(&question->origin, 0, sizeof(question->origin));
     ps_str_copy(question->origin.policy, sizeof(question->origin.policy), policy->name);
-    (void)snprintf(question->origin.where, sizeof(question->origin.where), "%s:%d", policy->path,
-                   policy->lines[question->hook]);
+    set_where(policy, question->hook, question->origin.where, sizeof(question->origin.where));
     ps_str_copy(question->origin.digest, sizeof(question->origin.digest), set->digest);
     if (ps_lua_protect(&set->host, ask, question, &err) != PS_OK) {
-        policy->fault_count++;
-        ps_str_copy(policy->last_fault, sizeof(policy->last_fault), err.message);
-        ps_log(set->log, PS_LOG_WARN, "policy", "%s: %s: its answer is left out: %s", policy->path,
-               ps_hook_name(question->hook), err.message);
+        count_fault(set, policy, question->hook, err.message);
         return false;
     }
     return question->answered;

@@ -7,26 +7,54 @@ static int refuse_write(lua_State *lua)
     return luaL_error(lua, "facts are read-only");
 }
 
+/* Upvalues: the facts, their names in order, how many are told. */
 static int next_fact(lua_State *lua)
 {
-    lua_settop(lua, 2);
-    lua_pushvalue(lua, lua_upvalueindex(1));
-    lua_insert(lua, 1);
-    lua_remove(lua, 2); /* the proxy */
-    if (lua_next(lua, 1) != 0) {
-        return 2;
+    lua_Integer told = lua_tointeger(lua, lua_upvalueindex(3)) + 1;
+
+    lua_pushinteger(lua, told);
+    lua_replace(lua, lua_upvalueindex(3));
+    if (lua_rawgeti(lua, lua_upvalueindex(2), told) == LUA_TNIL) {
+        return 1;
     }
-    lua_pushnil(lua);
-    return 1;
+    lua_pushvalue(lua, -1);
+    (void)lua_rawget(lua, lua_upvalueindex(1));
+    return 2;
 }
 
+/* Insert the name on top of the stack into the first `count` names of the table at index, in order; it is popped. */
+static PS_MAY_RAISE void insert_name(lua_State *lua, int names, lua_Integer count)
+{
+    lua_Integer at = count + 1;
+
+    for (; at > 1; at--) {
+        (void)lua_rawgeti(lua, names, at - 1);
+        if (lua_compare(lua, -2, -1, LUA_OPLT) == 0) {
+            lua_pop(lua, 1);
+            break;
+        }
+        lua_rawseti(lua, names, at);
+    }
+    lua_rawseti(lua, names, at);
+}
+
+/* By name: Lua's own order is another in every process, and a policy shall decide the same. */
 static int pairs_of_facts(lua_State *lua)
 {
+    lua_Integer count = 0;
+
+    lua_settop(lua, 0);
     lua_pushvalue(lua, lua_upvalueindex(1));
-    lua_pushcclosure(lua, next_fact, 1);
-    lua_pushvalue(lua, 1);
+    lua_newtable(lua);
     lua_pushnil(lua);
-    return 3;
+    while (lua_next(lua, 1) != 0) {
+        lua_pop(lua, 1);
+        lua_pushvalue(lua, -1);
+        insert_name(lua, 2, count++);
+    }
+    lua_pushinteger(lua, 0);
+    lua_pushcclosure(lua, next_fact, 3);
+    return 1;
 }
 
 /* Replace the table on top by an empty one that shows it: the table itself cannot be reached. */

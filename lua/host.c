@@ -3,65 +3,7 @@
 #include "base/str.h"
 
 #include <lauxlib.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define LIVE_BYTES_DEFAULT ((size_t)8 * 1024 * 1024)
-#define CALL_ALLOCATED_BYTES_DEFAULT ((size_t)16 * 1024 * 1024)
-#define CALL_MS_DEFAULT 50
-
-/** Instructions between two looks at the clock: about 10 microseconds. */
-enum {
-    HOOK_COUNT = 1000
-};
-
-/* Caps what lives and, during a call, what is allocated in all: a loop that makes garbage would keep the collector
- * busy without ever holding much. */
-static void *allocate(void *user, void *block, size_t old_size, size_t new_size)
-{
-    struct ps_lua_host *host = user;
-    size_t had_bytes = block != NULL ? old_size : 0;
-    void *fresh;
-
-    if (new_size == 0) {
-        free(block);
-        host->live_bytes -= had_bytes;
-        return NULL;
-    }
-    if (new_size > had_bytes) {
-        size_t more_bytes = new_size - had_bytes;
-
-        if (more_bytes > host->limits.live_bytes - host->live_bytes ||
-            (host->in_call &&
-             more_bytes > host->limits.call_allocated_bytes - host->call_allocated_bytes)) {
-            return NULL;
-        }
-    }
-    fresh = realloc(block, new_size);
-    if (fresh == NULL) {
-        return NULL;
-    }
-    if (new_size > had_bytes && host->in_call) {
-        host->call_allocated_bytes += new_size - had_bytes;
-    }
-    host->live_bytes = host->live_bytes - had_bytes + new_size;
-    return fresh;
-}
-
-/* Once the time is over the hook stays armed at every instruction: a pcall or __close of the policy may catch the
- * error, but whatever it does next is stopped again. */
-static void on_count(lua_State *lua, lua_Debug *debug)
-{
-    struct ps_lua_host *host = ps_lua_host_of(lua);
-
-    (void)debug;
-    if (!host->expired && ps_clock_mono_ms(host->clock) < host->deadline_mono_ms) {
-        return;
-    }
-    host->expired = true;
-    lua_sethook(lua, on_count, LUA_MASKCOUNT, 1);
-    (void)luaL_error(lua, "took longer than %d ms", (int)host->limits.call_ms);
-}
 
 struct ps_lua_host *ps_lua_host_of(lua_State *lua)
 {
@@ -73,19 +15,9 @@ enum ps_code ps_lua_host_init(struct ps_lua_host *host, const struct ps_lua_limi
                               struct ps_err *err)
 {
     memset(host, 0, sizeof(*host));
-    host->limits = *limits;
-    if (host->limits.live_bytes == 0) {
-        host->limits.live_bytes = LIVE_BYTES_DEFAULT;
-    }
-    if (host->limits.call_allocated_bytes == 0) {
-        host->limits.call_allocated_bytes = CALL_ALLOCATED_BYTES_DEFAULT;
-    }
-    if (host->limits.call_ms == 0) {
-        host->limits.call_ms = CALL_MS_DEFAULT;
-    }
-    host->clock = clock;
+    ps_limits_init(&host->limits, limits, clock);
     host->log = log;
-    host->lua = lua_newstate(allocate, host);
+    host->lua = lua_newstate(ps_limits_allocate, &host->limits);
     if (host->lua == NULL) {
         return ps_err_set(err, PS_E_NO_MEMORY, "policies: out of memory");
     }
@@ -101,7 +33,8 @@ void ps_lua_host_clear(struct ps_lua_host *host)
     }
 }
 
-/* The message that the caller gets: of an error object that is no text, its type; never longer than a line. */
+/* The message, of an error object that is no text its type, and the traceback. This handler may run inside of the
+ * count hook, where no further hook runs: it must never call into a policy. */
 static int on_error(lua_State *lua)
 {
     if (lua_type(lua, 1) != LUA_TSTRING) {
@@ -129,35 +62,20 @@ static enum ps_code take_error(struct ps_lua_host *host, int status, struct ps_e
     return ps_err_set(err, PS_E_REFUSED, "%s", message);
 }
 
-static int call_limited(struct ps_lua_host *host, int arg_count, int result_count, int handler)
-{
-    bool outer = host->in_call;
-    int status;
-
-    if (!outer) {
-        host->in_call = true;
-        host->expired = false;
-        host->call_allocated_bytes = 0;
-        host->deadline_mono_ms = ps_clock_mono_ms(host->clock) + host->limits.call_ms;
-        lua_sethook(host->lua, on_count, LUA_MASKCOUNT, HOOK_COUNT);
-    }
-    status = lua_pcall(host->lua, arg_count, result_count, handler);
-    if (!outer) {
-        lua_sethook(host->lua, NULL, 0, 0);
-        host->in_call = false;
-    }
-    return status;
-}
-
 enum ps_code ps_lua_host_call(struct ps_lua_host *host, int arg_count, int result_count,
                               struct ps_err *err)
 {
     int handler = lua_gettop(host->lua) - arg_count;
+    bool outermost;
     int status;
 
     lua_pushcfunction(host->lua, on_error);
     lua_insert(host->lua, handler);
-    status = call_limited(host, arg_count, result_count, handler);
+    outermost = ps_limits_begin(&host->limits, host->lua);
+    status = lua_pcall(host->lua, arg_count, result_count, handler);
+    if (outermost) {
+        ps_limits_end(&host->limits);
+    }
     lua_remove(host->lua, handler);
     return status == LUA_OK ? PS_OK : take_error(host, status, err);
 }

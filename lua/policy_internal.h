@@ -12,15 +12,20 @@
 
 #include <lauxlib.h>
 
+/** Lua cuts names of chunks at 59 bytes (LUA_IDSIZE): messages carry the file's name, and the path is put in for it. */
+#define PS_POLICY_CHUNK_SIZE 60
+
 struct policy {
     char *path;
     const char *file_name; /* in path */
+    size_t dir_index;      /* of its directory in the options */
     char *masked_by;
     char *text;
     size_t text_size_bytes;
     char name[64];
-    int refs[PS_HOOK_COUNT];  /* LUA_NOREF = has no such hook */
-    int lines[PS_HOOK_COUNT]; /* where it stands */
+    char chunk[PS_POLICY_CHUNK_SIZE]; /* how Lua's messages call the file */
+    int refs[PS_HOOK_COUNT];          /* LUA_NOREF = has no such hook */
+    int lines[PS_HOOK_COUNT];         /* where it stands */
     uint64_t fault_count;
     char last_fault[256];
 };
@@ -33,8 +38,18 @@ struct ps_policy_set {
     const struct ps_log *log;
 };
 
-/** Load policy->text and fill name, refs and lines. */
+/** Load policy->text and fill name, chunk, refs and lines. Errors: PS_E_INVALID "FILE:LINE: ...". */
 PS_MUST_USE enum ps_code ps_policy_load(struct ps_policy_set *set, struct policy *policy,
                                         struct ps_err *err);
+
+/** The line of `name = ...` in the file. */
+int ps_policy_line_of_name(const struct policy *policy);
+
+/**
+ * Lua's message with the policy's path in front of the line: "50-x.lua:3: why" becomes "/etc/.../50-x.lua:3: why". One
+ * that names no line of this file gets `line`.
+ */
+void ps_policy_locate(const struct policy *policy, int line, const char *message, char *text,
+                      size_t text_size_bytes);
 
 #endif

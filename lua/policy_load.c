@@ -18,28 +18,60 @@ struct load {
     bool failed; /* err says why, with file and line */
 };
 
-/* The line of the key in the returned table, found in the text: Lua keeps no lines of table fields. */
-static int line_of_key(const struct policy *policy, const char *key)
+static bool is_word_byte(char byte)
 {
-    size_t length = strlen(key);
-    int line = 1;
-    int found = 1;
-
-    for (const char *at = policy->text; at != NULL && *at != '\0'; at++) {
-        if (*at == '\n') {
-            line++;
-        } else if (strncmp(at, key, length) == 0 &&
-                   (at == policy->text || (!isalnum((unsigned char)at[-1]) && at[-1] != '_'))) {
-            const char *after = at + length + strspn(at + length, " \t");
-
-            if (after[0] == '=' && after[1] != '=') {
-                found = line; /* the last one stands in the table at the end */
-            }
-        }
-    }
-    return found;
+    return isalnum((unsigned char)byte) != 0 || byte == '_';
 }
 
+static bool is_word_at(const char *text, const char *at, const char *word)
+{
+    size_t length = strlen(word);
+
+    return strncmp(at, word, length) == 0 && !is_word_byte(at[length]) &&
+           (at == text || !is_word_byte(at[-1]));
+}
+
+static bool is_key_at(const char *text, const char *at, const char *key)
+{
+    const char *after;
+
+    if (key == NULL || !is_word_at(text, at, key)) {
+        return false;
+    }
+    after = at + strlen(key);
+    after += strspn(after, " \t");
+    return after[0] == '=' && after[1] != '=';
+}
+
+/* Lua keeps no lines of table fields, so the text is searched, without its comments. The last `key =` is that in the
+ * table at the end; a key that is not written so (["key"]), and what is missing, are told at the last `return`. */
+static int line_of_key(const struct policy *policy, const char *key)
+{
+    const char *text = policy->text != NULL ? policy->text : "";
+    bool in_comment = false;
+    int line = 1;
+    int key_line = 0;
+    int return_line = 0;
+
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at == '\n') {
+            line += at[1] != '\0' ? 1 : 0;
+            in_comment = false;
+        } else if (in_comment || (at[0] == '-' && at[1] == '-')) {
+            in_comment = true;
+        } else if (is_key_at(text, at, key)) {
+            key_line = line;
+        } else if (is_word_at(text, at, "return")) {
+            return_line = line;
+        }
+    }
+    if (key_line != 0) {
+        return key_line;
+    }
+    return return_line != 0 ? return_line : line;
+}
+
+/* key: NULL for what is wrong with the table as a whole. */
 static void fail(struct load *load, const char *key, const char *what)
 {
     load->failed = true;
@@ -96,14 +128,32 @@ static PS_MAY_RAISE void take_hook(struct load *load, lua_State *lua, enum ps_ho
         lua_pop(lua, 1);
         return;
     }
-    policy->lines[hook] = line_of_key(policy, ps_hook_name(hook));
+    policy->lines[hook] = 0;
     if (wanted == LUA_TFUNCTION) {
         lua_pushvalue(lua, -1);
         if (lua_getinfo(lua, ">S", &debug) != 0 && debug.linedefined > 0) {
             policy->lines[hook] = debug.linedefined;
         }
     }
+    if (policy->lines[hook] == 0) {
+        policy->lines[hook] = line_of_key(policy, ps_hook_name(hook));
+    }
     policy->refs[hook] = luaL_ref(lua, LUA_REGISTRYINDEX);
+}
+
+/* The name stands in logs and listings, so it is one word. */
+static PS_MAY_RAISE void take_name(struct load *load, lua_State *lua)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    const char *name = lua_type(lua, -1) == LUA_TSTRING ? lua_tostring(lua, -1) : "";
+    size_t length = strspn(name, letters);
+
+    if (length == 0 || length != lua_rawlen(lua, -1) || length >= sizeof(load->policy->name)) {
+        fail(load, "name", "`name` must be a text of 1 to 63 letters, digits and - _ .");
+        return;
+    }
+    ps_str_copy(load->policy->name, sizeof(load->policy->name), name);
 }
 
 static PS_MAY_RAISE void take_key(struct load *load, lua_State *lua, const char *key)
@@ -119,12 +169,7 @@ static PS_MAY_RAISE void take_key(struct load *load, lua_State *lua, const char 
             fail(load, key, "`api` must be 1: this purser knows no other");
         }
     } else if (strcmp(key, "name") == 0) {
-        if (lua_type(lua, -1) != LUA_TSTRING || lua_rawlen(lua, -1) == 0 ||
-            lua_rawlen(lua, -1) >= sizeof(load->policy->name)) {
-            fail(load, key, "`name` must be a text of 1 to 63 bytes");
-        } else {
-            ps_str_copy(load->policy->name, sizeof(load->policy->name), lua_tostring(lua, -1));
-        }
+        take_name(load, lua);
     } else {
         fail_unknown(load, key);
     }
@@ -138,7 +183,7 @@ static PS_MAY_RAISE void take_table(struct load *load, lua_State *lua)
     lua_pushnil(lua);
     while (!load->failed && lua_next(lua, 1) != 0) {
         if (lua_type(lua, -2) != LUA_TSTRING) {
-            fail(load, "return", "the returned table has a key that is no text");
+            fail(load, NULL, "the returned table has a key that is no text");
             return;
         }
         take_key(load, lua, lua_tostring(lua, -2));
@@ -149,9 +194,9 @@ static PS_MAY_RAISE void take_table(struct load *load, lua_State *lua)
     (void)lua_getfield(lua, 1, "api");
     has_api = !lua_isnil(lua, -1);
     if (!has_api) {
-        fail(load, "return", "`api = 1` is missing");
+        fail(load, NULL, "`api = 1` is missing");
     } else if (load->policy->name[0] == '\0') {
-        fail(load, "return", "`name` is missing");
+        fail(load, NULL, "`name` is missing");
     }
 }
 
@@ -163,7 +208,7 @@ static int run_load(lua_State *lua)
     const char *chunk_name;
 
     lua_settop(lua, 0);
-    chunk_name = lua_pushfstring(lua, "@%s", policy->path);
+    chunk_name = lua_pushfstring(lua, "=%s", policy->chunk);
     if (luaL_loadbufferx(lua, policy->text != NULL ? policy->text : "", policy->text_size_bytes,
                          chunk_name, "t") != LUA_OK) {
         return lua_error(lua);
@@ -176,7 +221,7 @@ static int run_load(lua_State *lua)
     lua_replace(lua, 1);
     lua_settop(lua, 1);
     if (!lua_istable(lua, 1)) {
-        fail(load, "return", "returns no table: end with return { api = 1, name = '...', ... }");
+        fail(load, NULL, "returns no table: end with return { api = 1, name = '...', ... }");
         return 0;
     }
     take_table(load, lua);
@@ -189,15 +234,34 @@ enum ps_code ps_policy_load(struct ps_policy_set *set, struct policy *policy, st
     struct load load = { .set = set, .policy = policy, .err = err != NULL ? err : &own };
     struct ps_err raised;
 
+    char message[sizeof(raised.message)];
+
+    ps_str_copy(policy->chunk, sizeof(policy->chunk), policy->file_name);
     if (policy->text != NULL && policy->text[0] == LUA_SIGNATURE[0]) {
         return ps_err_set(err, PS_E_INVALID, "%s:1: is compiled Lua: only text is loaded",
                           policy->path);
     }
     if (ps_lua_protect(&set->host, run_load, &load, &raised) != PS_OK) {
-        /* "path:line: message" from Lua as a rule */
-        return ps_str_has_prefix(raised.message, policy->path)
-                   ? ps_err_set(err, PS_E_INVALID, "%s", raised.message)
-                   : ps_err_set(err, PS_E_INVALID, "%s:1: %s", policy->path, raised.message);
+        ps_policy_locate(policy, 1, raised.message, message, sizeof(message));
+        return ps_err_set(err, PS_E_INVALID, "%s", message);
     }
     return load.failed ? PS_E_INVALID : PS_OK;
+}
+
+void ps_policy_locate(const struct policy *policy, int line, const char *message, char *text,
+                      size_t text_size_bytes)
+{
+    size_t length = strlen(policy->chunk);
+
+    if (strncmp(message, policy->chunk, length) == 0 && message[length] == ':' &&
+        isdigit((unsigned char)message[length + 1]) != 0) {
+        (void)snprintf(text, text_size_bytes, "%s%s", policy->path, message + length);
+    } else {
+        (void)snprintf(text, text_size_bytes, "%s:%d: %s", policy->path, line, message);
+    }
+}
+
+int ps_policy_line_of_name(const struct policy *policy)
+{
+    return line_of_key(policy, "name");
 }

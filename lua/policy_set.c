@@ -30,55 +30,80 @@ static int by_file_name(const void *left, const void *right)
     const struct policy *a = left;
     const struct policy *b = right;
 
-    return strcmp(a->file_name, b->file_name);
+    int order = strcmp(a->file_name, b->file_name);
+
+    if (order != 0) {
+        return order; /* of one name, the masked come before the one that masks them */
+    }
+    return (a->dir_index > b->dir_index) - (a->dir_index < b->dir_index);
 }
 
-static enum ps_code add_file(struct ps_policy_set *set, const char *dir, const char *name,
-                             struct ps_err *err)
+/* Files of that name in earlier directories are masked by the one at path. */
+static enum ps_code mask(struct ps_policy_set *set, const char *name, const char *path,
+                         struct ps_err *err)
 {
-    struct policy *policy = &set->policies[set->count];
-    char *path = ps_str_format("%s/%s", dir, name);
-
-    if (path == NULL) {
-        return ps_err_set(err, PS_E_NO_MEMORY, "policies: out of memory");
-    }
-    for (size_t i = 0; i < set->count;
-         i++) { /* an earlier directory's file of that name is masked */
+    for (size_t i = 0; i < set->count; i++) {
         struct policy *other = &set->policies[i];
 
         if (other->masked_by == NULL && strcmp(other->file_name, name) == 0) {
             other->masked_by = ps_strdup(path);
+            if (other->masked_by == NULL) {
+                return ps_err_set(err, PS_E_NO_MEMORY, "policies: out of memory");
+            }
         }
     }
-    if (set->count == PS_POLICY_FILES_MAX) {
-        free(path);
-        return ps_err_set(err, PS_E_INVALID, "%s: more than %d policy files", dir,
-                          PS_POLICY_FILES_MAX);
-    }
-    memset(policy, 0, sizeof(*policy));
-    policy->path = path;
-    policy->file_name = strrchr(path, '/') + 1;
-    for (size_t i = 0; i < PS_HOOK_COUNT; i++) {
-        policy->refs[i] = LUA_NOREF;
-    }
-    set->count++;
     return PS_OK;
 }
 
-static enum ps_code find_files(struct ps_policy_set *set, const char *dir_path, struct ps_err *err)
+static enum ps_code add_file(struct ps_policy_set *set, size_t dir_index, const char *dir,
+                             const char *name, struct ps_err *err)
+{
+    struct policy *policy;
+    char *path;
+
+    if (set->count == PS_POLICY_FILES_MAX) {
+        return ps_err_set(err, PS_E_INVALID, "%s: more than %d policy files", dir,
+                          PS_POLICY_FILES_MAX);
+    }
+    path = ps_str_format("%s/%s", dir, name);
+    if (path == NULL) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "policies: out of memory");
+    }
+    if (mask(set, name, path, err) != PS_OK) {
+        free(path);
+        return PS_E_NO_MEMORY;
+    }
+    policy = &set->policies[set->count++];
+    memset(policy, 0, sizeof(*policy));
+    policy->path = path;
+    policy->file_name = strrchr(path, '/') + 1;
+    policy->dir_index = dir_index;
+    for (size_t i = 0; i < PS_HOOK_COUNT; i++) {
+        policy->refs[i] = LUA_NOREF;
+    }
+    return PS_OK;
+}
+
+static enum ps_code find_files(struct ps_policy_set *set, size_t dir_index, const char *dir_path,
+                               struct ps_err *err)
 {
     DIR *dir = opendir(dir_path);
+    const struct dirent *entry;
     enum ps_code code = PS_OK;
 
     if (dir == NULL) {
         return errno == ENOENT ? PS_OK : ps_err_set_errno(err, errno, "policies %s", dir_path);
     }
-    for (const struct dirent *entry = readdir(dir); entry != NULL && code == PS_OK;
-         entry = readdir(dir)) {
-        if (entry->d_name[0] != '.' && ps_str_has_suffix(entry->d_name, ".lua")) {
-            code = add_file(set, dir_path, entry->d_name, err);
+    do {
+        errno = 0;
+        entry = readdir(dir);
+        if (entry == NULL && errno != 0) {
+            code = ps_err_set_errno(err, errno, "policies %s", dir_path);
+        } else if (entry != NULL && entry->d_name[0] != '.' &&
+                   ps_str_has_suffix(entry->d_name, ".lua")) {
+            code = add_file(set, dir_index, dir_path, entry->d_name, err);
         }
-    }
+    } while (entry != NULL && code == PS_OK);
     (void)closedir(dir);
     return code;
 }
@@ -124,8 +149,8 @@ static enum ps_code check_name(const struct ps_policy_set *set, const struct pol
 {
     for (const struct policy *other = set->policies; other < policy; other++) {
         if (other->masked_by == NULL && strcmp(other->name, policy->name) == 0) {
-            return ps_err_set(err, PS_E_INVALID, "%s:1: name '%s' is that of %s too", policy->path,
-                              policy->name, other->path);
+            return ps_err_set(err, PS_E_INVALID, "%s:%d: name '%s' is that of %s too", policy->path,
+                              ps_policy_line_of_name(policy), policy->name, other->path);
         }
     }
     return PS_OK;
@@ -152,26 +177,38 @@ static enum ps_code load_files(struct ps_policy_set *set, struct ps_err *err)
     return code;
 }
 
+/* Name, zero byte, size in 8 bytes little-endian, contents: no two sets give the same bytes. */
+static enum ps_code append_policy(struct ps_buf *all, const struct policy *policy,
+                                  struct ps_err *err)
+{
+    uint8_t size[8];
+    enum ps_code code = ps_buf_append(all, policy->file_name, strlen(policy->file_name) + 1, err);
+
+    for (unsigned i = 0; i < sizeof(size); i++) {
+        size[i] = (uint8_t)((uint64_t)policy->text_size_bytes >> (8 * i));
+    }
+    if (code == PS_OK) {
+        code = ps_buf_append(all, size, sizeof(size), err);
+    }
+    return code == PS_OK ? ps_buf_append(all, policy->text, policy->text_size_bytes, err) : code;
+}
+
 static enum ps_code make_digest(struct ps_policy_set *set, ps_digest_fn digest, struct ps_err *err)
 {
     struct ps_buf all;
     uint8_t hash[32];
     enum ps_code code = PS_OK;
-    size_t used_count = 0;
 
+    if (set->count == 0 || digest == NULL) {
+        return PS_OK;
+    }
     ps_buf_init(&all, PS_POLICY_FILES_MAX * (PS_POLICY_FILE_SIZE_MAX + 300));
     for (size_t i = 0; i < set->count && code == PS_OK; i++) {
-        const struct policy *policy = &set->policies[i];
-
-        if (policy->masked_by == NULL) {
-            code = ps_buf_append(&all, policy->file_name, strlen(policy->file_name) + 1, err);
-            if (code == PS_OK) {
-                code = ps_buf_append(&all, policy->text, policy->text_size_bytes, err);
-            }
-            used_count++;
+        if (set->policies[i].masked_by == NULL) {
+            code = append_policy(&all, &set->policies[i], err);
         }
     }
-    if (code == PS_OK && used_count > 0 && digest != NULL) {
+    if (code == PS_OK) {
         digest(all.data, all.size_bytes, hash);
         (void)ps_hex_encode(hash, 8, set->digest);
     }
@@ -190,7 +227,7 @@ enum ps_code ps_policy_set_load(struct ps_policy_set **set_out,
     }
     set->log = options->log;
     for (size_t i = 0; i < options->dir_count && code == PS_OK; i++) {
-        code = find_files(set, options->dirs[i], err);
+        code = find_files(set, i, options->dirs[i], err);
     }
     qsort(set->policies, set->count, sizeof(set->policies[0]), by_file_name);
     if (code == PS_OK && set->count > 0) {
@@ -236,6 +273,7 @@ void ps_policy_set_each(const struct ps_policy_set *set,
             .name = policy->name,
             .path = policy->path,
             .masked_by = policy->masked_by,
+            .size_bytes = policy->text_size_bytes,
             .fault_count = policy->fault_count,
             .last_fault = policy->last_fault,
         };

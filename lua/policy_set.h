@@ -1,7 +1,7 @@
 /**
  * policy_set - the policies in force: found in the drop-in directories, loaded into one sandboxed state.
  *
- * Flow:    directories -> [policy_set] -> decider.h, cli/cmd_policy.c
+ * Flow:    directories -> [policy_set] -> decider.c, cli/policies.h, cli/cmd_policy.c
  * Thread:  the loop thread
  * Source:  README.md of this folder (api = 1)
  *
@@ -36,7 +36,7 @@ enum ps_hook {
 /** "part_size". Static. */
 const char *ps_hook_name(enum ps_hook hook);
 
-/** SHA-256 of data; given by the composition root, as lua/ does not include hash/. */
+/** SHA-256 of data (NULL when size_bytes is 0); given by the composition root, as lua/ does not include hash/. */
 typedef void (*ps_digest_fn)(const void *data, size_t size_bytes, uint8_t out[32]);
 
 /** Most directories and files; more is a mistake. */
@@ -51,7 +51,7 @@ struct ps_policy_options {
     const struct ps_clock *clock;
     const struct ps_log *log;
     struct ps_lua_limits limits;
-    ps_digest_fn digest;
+    ps_digest_fn digest; /* NULL = no digests */
 };
 
 /** One file, for `policy list` and `status`. Borrowed from the set. */
@@ -59,14 +59,17 @@ struct ps_policy_info {
     const char *name; /* "part-size"; "" for a masked one */
     const char *path;
     const char *masked_by; /* path; NULL = in force */
+    size_t size_bytes;     /* of the file; 0 for a masked one, which is not read */
     bool hooks[PS_HOOK_COUNT];
     uint64_t fault_count;
     const char *last_fault; /* "" = none */
 };
 
 /**
- * Load all policies. No file at all is a set that answers nothing.
+ * Load all policies. No file at all is a set that answers nothing and makes no Lua state.
  *
+ * options: read during the call; its clock and log are borrowed until the set is freed. log may be NULL.
+ * Owns:    *set_out, by the caller; unchanged on failure.
  * Errors:  PS_E_INVALID "FILE:LINE: ..." for a file that does not load: bad syntax, no table, wrong api, no name, a
  *          name twice, an unknown key (with the nearest known one), a hook that is no function; PS_E_DENIED, PS_E_IO
  *          for what cannot be read; PS_E_NO_MEMORY.
@@ -84,7 +87,13 @@ void ps_policy_set_each(const struct ps_policy_set *set,
 /** Hex of the first 8 bytes of the SHA-256 over names and contents of the files in force; "" when there are none. */
 const char *ps_policy_set_digest(const struct ps_policy_set *set);
 
-/** The set as a decider; valid as long as the set. */
+/**
+ * The set as a decider; valid as long as the set.
+ *
+ * Every policy in force that has the hook is asked, in load order; for each field the last answer wins. nil is no
+ * opinion. A policy that raises, runs over a limit or answers something undocumented is left out of that decision as a
+ * whole, counted, logged as a warning and shown by ps_policy_set_each.
+ */
 struct ps_decider ps_policy_set_decider(struct ps_policy_set *set);
 
 #endif

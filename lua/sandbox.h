@@ -1,13 +1,12 @@
 /**
  * sandbox - the environment of one policy: what of Lua it may use, with what could run away guarded.
  *
- * Flow:    policy_load.c -> [sandbox] -> a fresh _ENV
+ * Flow:    policy_load.c -> [sandbox] -> a fresh _ENV; guard.h
  * Thread:  the loop thread
  * Source:  Lua 5.4 manual 6.1, 6.4-6.7; README.md of this folder lists what is there
  *
  * Left out: io os debug package require load loadfile dofile collectgarbage print coroutine rawset, string.dump,
- * math.random. Each policy gets tables of its own, so that none can change another's library. string.find, match,
- * gmatch and gsub refuse a pattern whose worst case is over a budget, as no hook runs inside them.
+ * string.pack, table.move, math.random. Each policy gets tables of its own, so that none can change another's library.
  */
 #ifndef PS_LUA_SANDBOX_H
 #define PS_LUA_SANDBOX_H

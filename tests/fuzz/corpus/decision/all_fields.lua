@@ -1,0 +1,1 @@
+return { api = 1, name = 't', upload = function(o, now) return { threshold = '1MiB', concurrency = 64, checksum = 'md5', storage_class = 'A', skip = true, tags = { a = 'b' }, metadata = { c = 'd', e = 'f' }, reason = 'r' } end }

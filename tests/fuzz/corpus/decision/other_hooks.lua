@@ -1,0 +1,1 @@
+return { api = 1, name = 't', reclaim = function() end, download = function() end, lifecycle = {} }
