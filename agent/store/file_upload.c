@@ -231,11 +231,25 @@ struct ps_store_op *file_begin(struct ps_store *store, const struct ps_begin_req
 
 /* --- list_parts --- */
 
+/* Complete renames `data` away and then removes the rest; a kill in between leaves a rest that is no upload any more.
+ * It would be adopted by its notes, though nothing of it can be completed: it is swept up where it is met. */
+static bool was_completed(const struct file_store *store, const char *upload_id)
+{
+    char *data = file_upload_path(store, upload_id, "data");
+    bool completed = data != NULL && access(data, F_OK) != 0 && errno == ENOENT;
+
+    if (completed) {
+        remove_upload(store, upload_id);
+    }
+    free(data);
+    return completed;
+}
+
 static void run_list_parts(struct file_op *base)
 {
     struct upload_op *op = (struct upload_op *)base;
 
-    if (!is_upload_id(op->upload_id)) {
+    if (!is_upload_id(op->upload_id) || was_completed(base->store, op->upload_id)) {
         base->code = ps_err_set(&base->err, PS_E_NO_UPLOAD, "NoSuchUpload: %s", op->upload_id);
         return;
     }
@@ -359,7 +373,7 @@ static void run_list_uploads(struct file_op *base)
         if (entry == NULL) {
             break;
         }
-        if (is_upload_id(entry->d_name)) {
+        if (is_upload_id(entry->d_name) && !was_completed(base->store, entry->d_name)) {
             base->code = keep_found(op, entry->d_name, &base->err);
         }
     }
