@@ -106,6 +106,73 @@ struct ps_store_op *ps_store_list(struct ps_store *store, const struct ps_list_r
     return store->ops->list(store, request, page, user, err);
 }
 
+struct ps_store_op *ps_store_copy(struct ps_store *store, const struct ps_copy_request *request,
+                                  ps_store_put_fn done, void *user, struct ps_err *err)
+{
+    if (store->ops->copy == NULL) {
+        return unsupported(store, "copy", err);
+    }
+    return store->ops->copy(store, request, done, user, err);
+}
+
+struct ps_store_op *ps_store_presign(struct ps_store *store,
+                                     const struct ps_presign_request *request,
+                                     ps_store_text_fn done, void *user, struct ps_err *err)
+{
+    if (store->ops->presign == NULL) {
+        return unsupported(store, "presigned URLs", err);
+    }
+    return store->ops->presign(store, request, done, user, err);
+}
+
+struct ps_store_op *ps_store_restore(struct ps_store *store,
+                                     const struct ps_restore_request *request,
+                                     ps_store_done_fn done, void *user, struct ps_err *err)
+{
+    if (store->ops->restore == NULL) {
+        return unsupported(store, "restore", err);
+    }
+    return store->ops->restore(store, request, done, user, err);
+}
+
+struct ps_store_op *ps_store_get_tags(struct ps_store *store, const char *key,
+                                      ps_store_tags_fn done, void *user, struct ps_err *err)
+{
+    if (store->ops->get_tags == NULL) {
+        return unsupported(store, "tags", err);
+    }
+    return store->ops->get_tags(store, key, done, user, err);
+}
+
+struct ps_store_op *ps_store_put_tags(struct ps_store *store, const char *key,
+                                      const struct ps_store_pair *tags, size_t count,
+                                      ps_store_done_fn done, void *user, struct ps_err *err)
+{
+    if (store->ops->put_tags == NULL) {
+        return unsupported(store, "tags", err);
+    }
+    return store->ops->put_tags(store, key, tags, count, done, user, err);
+}
+
+struct ps_store_op *ps_store_get_lifecycle(struct ps_store *store, ps_store_text_fn done,
+                                           void *user, struct ps_err *err)
+{
+    if (store->ops->get_lifecycle == NULL) {
+        return unsupported(store, "lifecycle rules", err);
+    }
+    return store->ops->get_lifecycle(store, done, user, err);
+}
+
+struct ps_store_op *ps_store_put_lifecycle(struct ps_store *store, const char *xml,
+                                           size_t size_bytes, ps_store_done_fn done, void *user,
+                                           struct ps_err *err)
+{
+    if (store->ops->put_lifecycle == NULL) {
+        return unsupported(store, "lifecycle rules", err);
+    }
+    return store->ops->put_lifecycle(store, xml, size_bytes, done, user, err);
+}
+
 struct ps_store_op *ps_deleter_delete_batch(struct ps_deleter *deleter, const char *const *keys,
                                             size_t count, ps_store_delete_fn done, void *user,
                                             struct ps_err *err)

@@ -51,8 +51,11 @@ struct ps_store_capabilities {
     uint32_t delete_batch_max; /* 0 = none, else <= 1000 */
     bool conditional_write;
     bool versioning;
-    bool lifecycle;
+    bool lifecycle; /* keeps bucket rules and acts on them itself */
     bool tags;
+    bool copy;    /* copies within itself, without the bytes passing through here */
+    bool restore; /* has archived objects */
+    bool presign;
     bool local; /* bytes go to a local disk: no network, fsync decides the pace */
 };
 
@@ -179,6 +182,39 @@ struct ps_get_request {
     void (*on_info)(void *user, const struct ps_object_info *info);
 };
 
+/** Within one store: the bytes do not pass through here. */
+struct ps_copy_request {
+    const char *from_bucket;   /* NULL = this store's own */
+    const char *from_key;      /* of the source */
+    const char *from_if_match; /* etag with quotes: PS_E_CHANGED when it differs; NULL = any */
+    const char *key;
+    struct ps_write_options options; /* of a whole copy: metadata and tags replace the source's */
+    const char
+        *upload_id; /* NULL = the whole object, at most single_put_max_bytes; else one part: */
+    uint32_t part_number;
+    uint64_t offset_bytes; /* of the source */
+    uint64_t length_bytes;
+};
+
+/** A URL that needs no credentials of its reader. */
+struct ps_presign_request {
+    const char *method; /* "GET", "HEAD" or "PUT" */
+    const char *key;
+    uint32_t expires_s; /* 1..604800, cut to the life of temporary credentials */
+};
+
+struct ps_restore_request {
+    const char *key;
+    uint32_t days;    /* how long the restored copy stays */
+    const char *tier; /* NULL = the store's default; "Standard", "Bulk", "Expedited" */
+};
+
+/** Text of a known length: a URL, a lifecycle configuration as XML ("" = the bucket has none). */
+typedef void (*ps_store_text_fn)(void *user, const char *text, size_t size_bytes,
+                                 const struct ps_err *err);
+typedef void (*ps_store_tags_fn)(void *user, const struct ps_store_pair *tags, size_t count,
+                                 const struct ps_err *err);
+
 struct ps_list_request {
     const char *prefix;      /* "" = all */
     const char *delimiter;   /* NULL or "" = recursive */
@@ -225,6 +261,21 @@ struct ps_store_ops {
                                 void *user, struct ps_err *err);
     struct ps_store_op *(*list)(struct ps_store *store, const struct ps_list_request *request,
                                 ps_store_list_fn page, void *user, struct ps_err *err);
+    struct ps_store_op *(*copy)(struct ps_store *store, const struct ps_copy_request *request,
+                                ps_store_put_fn done, void *user, struct ps_err *err);
+    struct ps_store_op *(*presign)(struct ps_store *store, const struct ps_presign_request *request,
+                                   ps_store_text_fn done, void *user, struct ps_err *err);
+    struct ps_store_op *(*restore)(struct ps_store *store, const struct ps_restore_request *request,
+                                   ps_store_done_fn done, void *user, struct ps_err *err);
+    struct ps_store_op *(*get_tags)(struct ps_store *store, const char *key, ps_store_tags_fn done,
+                                    void *user, struct ps_err *err);
+    struct ps_store_op *(*put_tags)(struct ps_store *store, const char *key,
+                                    const struct ps_store_pair *tags, size_t count,
+                                    ps_store_done_fn done, void *user, struct ps_err *err);
+    struct ps_store_op *(*get_lifecycle)(struct ps_store *store, ps_store_text_fn done, void *user,
+                                         struct ps_err *err);
+    struct ps_store_op *(*put_lifecycle)(struct ps_store *store, const char *xml, size_t size_bytes,
+                                         ps_store_done_fn done, void *user, struct ps_err *err);
     void (*cancel)(struct ps_store_op *op);
     /** Body or sink can go on after LATER or PAUSE. */
     void (*wake)(struct ps_store_op *op);
@@ -289,6 +340,29 @@ struct ps_store_op *ps_store_head(struct ps_store *store, const char *key, ps_st
                                   void *user, struct ps_err *err);
 struct ps_store_op *ps_store_list(struct ps_store *store, const struct ps_list_request *request,
                                   ps_store_list_fn page, void *user, struct ps_err *err);
+/** A whole copy, or one part of a multipart upload (with upload_id). PS_E_CHANGED when from_if_match fails. */
+struct ps_store_op *ps_store_copy(struct ps_store *store, const struct ps_copy_request *request,
+                                  ps_store_put_fn done, void *user, struct ps_err *err);
+struct ps_store_op *ps_store_presign(struct ps_store *store,
+                                     const struct ps_presign_request *request,
+                                     ps_store_text_fn done, void *user, struct ps_err *err);
+/** Ask for an archived object back. Success also when it is back already or on its way. */
+struct ps_store_op *ps_store_restore(struct ps_store *store,
+                                     const struct ps_restore_request *request,
+                                     ps_store_done_fn done, void *user, struct ps_err *err);
+struct ps_store_op *ps_store_get_tags(struct ps_store *store, const char *key,
+                                      ps_store_tags_fn done, void *user, struct ps_err *err);
+/** Replaces all tags of the object; count 0 removes them. */
+struct ps_store_op *ps_store_put_tags(struct ps_store *store, const char *key,
+                                      const struct ps_store_pair *tags, size_t count,
+                                      ps_store_done_fn done, void *user, struct ps_err *err);
+/** The bucket's whole configuration, byte for byte; a bucket without one answers "". */
+struct ps_store_op *ps_store_get_lifecycle(struct ps_store *store, ps_store_text_fn done,
+                                           void *user, struct ps_err *err);
+/** Replaces the bucket's whole configuration; size_bytes 0 removes it. No store offers a conditional write of it. */
+struct ps_store_op *ps_store_put_lifecycle(struct ps_store *store, const char *xml,
+                                           size_t size_bytes, ps_store_done_fn done, void *user,
+                                           struct ps_err *err);
 struct ps_store_op *ps_deleter_delete_batch(struct ps_deleter *deleter, const char *const *keys,
                                             size_t count, ps_store_delete_fn done, void *user,
                                             struct ps_err *err);
