@@ -1,7 +1,7 @@
 /**
  * clock - time and randomness as arguments, so that signing, backoff and policies are testable.
  *
- * Flow:    main.c -> [clock] -> http/retry.h, store/sign_v4.h, lua, state
+ * Flow:    main.c -> [clock] -> http/retry.h, creds/sign_v4.h, lua, state
  * Thread:  any; the system clock holds no state
  * Source:  POSIX clock_gettime; Linux getrandom(2)
  */

@@ -1,7 +1,7 @@
 /**
  * digest - SHA-256 and HMAC of short texts in one call, for signatures.
  *
- * Flow:    store/sign_v4.h -> [digest] -> OpenSSL
+ * Flow:    creds/sign_v4.h -> [digest] -> OpenSSL
  * Thread:  any; holds no state
  * Source:  FIPS 180-4, RFC 2104
  */

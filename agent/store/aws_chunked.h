@@ -13,8 +13,8 @@
 #ifndef PS_STORE_AWS_CHUNKED_H
 #define PS_STORE_AWS_CHUNKED_H
 
+#include "creds/sign_v4.h"
 #include "hash/checksum.h"
-#include "store/sign_v4.h"
 #include "store/store.h"
 
 enum ps_aws_chunked_form {

@@ -8,8 +8,8 @@
 #ifndef PS_STORE_S3_ANSWER_H
 #define PS_STORE_S3_ANSWER_H
 
+#include "base/xml_read.h"
 #include "store/s3_internal.h"
-#include "store/xml_read.h"
 
 /** Copies of many short texts, freed at once; they stay where they are. Zeroed = empty. */
 struct ps_s3_texts {

@@ -1,9 +1,9 @@
 #include "base/str.h"
+#include "base/xml_read.h"
 #include "store/s3_answer.h"
 #include "store/s3_checksum.h"
 #include "store/s3_internal.h"
 #include "store/s3_write.h"
-#include "store/xml_read.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
 #include "base/str.h"
+#include "base/xml_read.h"
 #include "store/error_class.h"
 #include "store/s3_answer.h"
 #include "store/s3_checksum.h"
 #include "store/s3_error.h"
 #include "store/s3_internal.h"
-#include "store/xml_read.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 #include "store/s3_error.h"
 
 #include "base/str.h"
+#include "base/xml_read.h"
 #include "http/http_date.h"
 #include "store/error_class.h"
-#include "store/xml_read.h"
 
 #include <ctype.h>
 #include <inttypes.h>

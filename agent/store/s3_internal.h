@@ -8,9 +8,9 @@
 #ifndef PS_STORE_S3_INTERNAL_H
 #define PS_STORE_S3_INTERNAL_H
 
+#include "creds/sign_v4.h"
 #include "store/s3_call.h"
 #include "store/s3_store.h"
-#include "store/sign_v4.h"
 
 #define PS_S3_REGION_SIZE 64
 

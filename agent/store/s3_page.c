@@ -2,8 +2,8 @@
 
 #include "base/encode.h"
 #include "base/str.h"
+#include "base/xml_read.h"
 #include "store/s3_error.h"
-#include "store/xml_read.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 
 #include "base/encode.h"
 #include "base/str.h"
+#include "creds/sign_v4.h"
 #include "http/http_date.h"
-#include "store/sign_v4.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* xml_read: any bytes. What is read must escape and read back to the same text. */
 #include "base/buf.h"
-#include "store/xml_read.h"
+#include "base/xml_read.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "store/sign_v4_internal.h"
+#include "creds/sign_v4_internal.h"
 
 #include "base/encode.h"
 #include "base/str.h"

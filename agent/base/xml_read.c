@@ -1,4 +1,4 @@
-#include "store/xml_read.h"
+#include "base/xml_read.h"
 
 #include "base/buf.h"
 

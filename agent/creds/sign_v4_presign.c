@@ -1,4 +1,4 @@
-#include "store/sign_v4_internal.h"
+#include "creds/sign_v4_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,8 +9,8 @@
  * external entities are refused before they are read). Attributes, comments and namespaces are ignored; a prefix
  * ("ns:Key") is cut off.
  */
-#ifndef PS_STORE_XML_READ_H
-#define PS_STORE_XML_READ_H
+#ifndef PS_BASE_XML_READ_H
+#define PS_BASE_XML_READ_H
 
 #include "base/err.h"
 

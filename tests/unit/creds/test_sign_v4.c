@@ -1,4 +1,4 @@
-#include "store/sign_v4.h"
+#include "creds/sign_v4.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

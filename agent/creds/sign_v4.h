@@ -10,8 +10,8 @@
  * x-amz-content-sha256, x-amz-security-token when there is a token, every other x-amz-*, and what else has a fixed
  * value (content-md5, content-type, range). No secret ever enters a message.
  */
-#ifndef PS_STORE_SIGN_V4_H
-#define PS_STORE_SIGN_V4_H
+#ifndef PS_CREDS_SIGN_V4_H
+#define PS_CREDS_SIGN_V4_H
 
 #include "base/buf.h"
 #include "base/err.h"

@@ -5,11 +5,11 @@
  * Thread:  any
  * Source:  as sign_v4.h
  */
-#ifndef PS_STORE_SIGN_V4_INTERNAL_H
-#define PS_STORE_SIGN_V4_INTERNAL_H
+#ifndef PS_CREDS_SIGN_V4_INTERNAL_H
+#define PS_CREDS_SIGN_V4_INTERNAL_H
 
+#include "creds/sign_v4.h"
 #include "http/http_date.h"
-#include "store/sign_v4.h"
 
 /** Append the canonical query: encoded, sorted, joined. Errors as ps_buf_append. */
 PS_MUST_USE enum ps_code ps_sign_v4_append_query(struct ps_buf *out,
