@@ -1,9 +1,10 @@
 /**
  * creds - the credentials of one store, from where the user keeps them; refreshed ahead of expiry.
  *
- * Flow:    environment, files (later: metadata services) -> [creds] -> store/sign_v4.h
+ * Flow:    environment, files (later: metadata services) -> [creds] -> creds/sign_v4.h
  * Thread:  the loop thread
- * Source:  AWS SDK credential chain: environment, then shared files; an explicitly chosen profile beats the environment
+ * Source:  AWS SDK credential chain: environment, then shared files; an explicitly chosen profile beats the environment.
+ *          Aliyun credentials SDK default chain
  */
 #ifndef PS_CREDS_CREDS_H
 #define PS_CREDS_CREDS_H
@@ -11,8 +12,18 @@
 #include "base/clock.h"
 #include "base/environment.h"
 #include "base/err.h"
+#include "base/log.h"
 
 #include <stdint.h>
+#include <uv.h>
+
+struct ps_http_client;
+
+/** Whose credentials: each family has its own variables, files and metadata services. */
+enum ps_creds_family {
+    PS_CREDS_AWS,    /* S3 and what speaks like it */
+    PS_CREDS_ALIYUN, /* OSS */
+};
 
 /** Heap text owned by the struct; ps_creds_clear wipes it. */
 struct ps_creds {
@@ -28,11 +39,18 @@ void ps_creds_clear(struct ps_creds *creds);
 struct ps_creds_chain; /* opaque: remembers what it found, asks again when that expires */
 
 struct ps_creds_options {
+    enum ps_creds_family family;
     ps_getenv_fn getenv;
     void *getenv_user;
-    /** NULL = AWS_PROFILE, else "default"; a profile chosen here or there beats the keys in the environment. */
+    /**
+     * NULL = AWS_PROFILE, else "default"; a profile chosen here or there beats the keys in the environment. Aliyun:
+     * ALIBABA_CLOUD_PROFILE only says which profile is meant once it is the turn of the profiles.
+     */
     const char *profile;
     const struct ps_clock *clock;
+    uv_loop_t *loop;             /* NULL = no place that has to be waited for (tests) */
+    struct ps_http_client *http; /* NULL = no place that is asked over the network */
+    const struct ps_log *log;    /* NULL = silent */
 };
 
 PS_MUST_USE enum ps_code ps_creds_chain_new(struct ps_creds_chain **chain_out,
@@ -51,7 +69,7 @@ typedef void (*ps_creds_fn)(void *user, const struct ps_creds *creds, const stru
  */
 void ps_creds_get(struct ps_creds_chain *chain, int force, ps_creds_fn done, void *user);
 
-/** Region from AWS_REGION, AWS_DEFAULT_REGION or the profile; NULL = not set anywhere. Owned by the chain. */
+/** Region from AWS_REGION, AWS_DEFAULT_REGION (OSS_REGION, ...) or the profile; NULL = none. Owned by the chain. */
 const char *ps_creds_region(const struct ps_creds_chain *chain);
 
 #endif

@@ -145,54 +145,91 @@ static void start_search(struct ps_creds_chain *chain)
 
 /* --- life --- */
 
-static char *choose_profile(const struct ps_creds_options *options)
+static const char *env(const struct ps_creds_options *options, const char *name)
 {
-    if (options->profile != NULL && options->profile[0] != '\0') {
-        return ps_strdup(options->profile);
-    }
-    return ps_strdup(ps_creds_env_get(options->getenv, options->getenv_user, "AWS_PROFILE"));
+    return ps_creds_env_get(options->getenv, options->getenv_user, name);
 }
 
-/* chosen NULL = no profile was chosen: the environment goes first. */
-static enum ps_code add_providers(struct ps_creds_chain *chain,
-                                  const struct ps_creds_options *options, const char *chosen,
-                                  struct ps_err *err)
+static const char *profile_option(const struct ps_creds_options *options)
 {
+    return options->profile != NULL && options->profile[0] != '\0' ? options->profile : NULL;
+}
+
+/* code: of the constructor that made *provider. The provider is the chain's, or freed. */
+static enum ps_code push(struct ps_creds_chain *chain, enum ps_code code,
+                         struct ps_creds_provider *provider, struct ps_err *err)
+{
+    if (code == PS_OK) {
+        code = ps_creds_chain_push(chain, &provider, err);
+    }
+    if (provider != NULL) {
+        provider->free(provider);
+    }
+    return code;
+}
+
+static enum ps_code add_env(struct ps_creds_chain *chain, const struct ps_creds_options *options,
+                            struct ps_err *err)
+{
+    struct ps_creds_provider *provider = NULL;
+    enum ps_code code =
+        ps_creds_env_new(&provider, options->family, options->getenv, options->getenv_user, err);
+
+    return push(chain, code, provider, err);
+}
+
+static enum ps_code add_aws(struct ps_creds_chain *chain, const struct ps_creds_options *options,
+                            struct ps_err *err)
+{
+    const char *chosen = profile_option(options);
     struct ps_creds_provider *profile = NULL;
     enum ps_code code = PS_OK;
 
+    chosen = chosen != NULL ? chosen : env(options, "AWS_PROFILE");
     if (chosen == NULL) {
-        code = ps_creds_env_new(&chain->providers[chain->provider_count], options->getenv,
-                                options->getenv_user, err);
-        chain->provider_count += code == PS_OK ? 1 : 0;
+        code = add_env(chain, options, err);
     }
     if (code == PS_OK) {
         code = ps_creds_profile_new(&profile, chosen != NULL ? chosen : "default", options->getenv,
                                     options->getenv_user, err);
     }
-    if (code == PS_OK) {
-        const char *region = ps_creds_env_region(options->getenv, options->getenv_user);
-
-        chain->providers[chain->provider_count++] = profile;
-        chain->region = region != NULL ? ps_strdup(region) : ps_creds_profile_region(profile);
+    if (code == PS_OK && chain->region == NULL) {
+        chain->region = ps_creds_profile_region(profile);
     }
-    return code;
+    return push(chain, code, profile, err);
+}
+
+static enum ps_code add_aliyun(struct ps_creds_chain *chain, const struct ps_creds_options *options,
+                               struct ps_err *err)
+{
+    return add_env(chain, options, err);
+}
+
+static enum ps_code add_providers(struct ps_creds_chain *chain,
+                                  const struct ps_creds_options *options, struct ps_err *err)
+{
+    chain->region =
+        ps_strdup(ps_creds_env_region(options->family, options->getenv, options->getenv_user));
+    switch (options->family) {
+    case PS_CREDS_AWS:
+        return add_aws(chain, options, err);
+    case PS_CREDS_ALIYUN:
+        return add_aliyun(chain, options, err);
+    }
+    return ps_err_set(err, PS_E_BUG, "credentials: no such family");
 }
 
 enum ps_code ps_creds_chain_new(struct ps_creds_chain **chain_out,
                                 const struct ps_creds_options *options, struct ps_err *err)
 {
     struct ps_creds_chain *chain = calloc(1, sizeof(*chain));
-    char *chosen;
     enum ps_code code;
 
     if (chain == NULL) {
         return ps_err_set(err, PS_E_NO_MEMORY, "credentials: out of memory");
     }
     chain->clock = options->clock;
-    chosen = choose_profile(options);
-    code = add_providers(chain, options, chosen, err);
-    free(chosen);
+    code = add_providers(chain, options, err);
     if (code != PS_OK) {
         ps_creds_chain_free(chain);
         return code;

@@ -5,8 +5,39 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The variables that hold one set of credentials. */
+struct names {
+    const char *id;
+    const char *secret;
+    const char *token;
+    const char *token_of_old; /* NULL = none */
+};
+
+enum {
+    SETS_MAX = 2,
+    REGIONS_MAX = 3,
+};
+
+/* In the order in which they are looked at; NULL ends. */
+static const struct family_names {
+    struct names sets[SETS_MAX];
+    const char *regions[REGIONS_MAX];
+} families[] = {
+    [PS_CREDS_AWS] = { .sets = { { "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+                                   "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN" } },
+                       .regions = { "AWS_REGION", "AWS_DEFAULT_REGION" } },
+    [PS_CREDS_ALIYUN] = { .sets = { { "OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET",
+                                      "OSS_SESSION_TOKEN", NULL },
+                                    { "ALIBABA_CLOUD_ACCESS_KEY_ID",
+                                      "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+                                      "ALIBABA_CLOUD_SECURITY_TOKEN", NULL } },
+                          .regions = { "OSS_REGION", "ALIBABA_CLOUD_REGION_ID",
+                                       "ALIBABA_CLOUD_REGION" } },
+};
+
 struct env_provider {
     struct ps_creds_provider base;
+    const struct family_names *family;
     ps_getenv_fn getenv_fn;
     void *getenv_user;
 };
@@ -16,16 +47,16 @@ static const char *get(const struct env_provider *env, const char *name)
     return ps_creds_env_get(env->getenv_fn, env->getenv_user, name);
 }
 
-static enum ps_code fill(const struct env_provider *env, const char *id, const char *secret,
+static enum ps_code fill(const struct env_provider *env, const struct names *names,
                          struct ps_creds *creds, struct ps_err *err)
 {
-    const char *token = get(env, "AWS_SESSION_TOKEN");
+    const char *token = get(env, names->token);
 
-    if (token == NULL) {
-        token = get(env, "AWS_SECURITY_TOKEN");
+    if (token == NULL && names->token_of_old != NULL) {
+        token = get(env, names->token_of_old);
     }
-    creds->access_key_id = ps_strdup(id);
-    creds->secret_access_key = ps_strdup(secret);
+    creds->access_key_id = ps_strdup(get(env, names->id));
+    creds->secret_access_key = ps_strdup(get(env, names->secret));
     creds->session_token = ps_strdup(token);
     ps_str_copy(creds->source, sizeof(creds->source), "environment");
     if (creds->access_key_id == NULL || creds->secret_access_key == NULL ||
@@ -36,31 +67,39 @@ static enum ps_code fill(const struct env_provider *env, const char *id, const c
     return PS_OK;
 }
 
-static void look(struct ps_creds_provider *provider, ps_creds_reply_fn reply, void *user)
+/* NONE when neither of the two keys is set. */
+static enum ps_creds_reply look_at(const struct env_provider *env, const struct names *names,
+                                   struct ps_creds *creds, struct ps_err *err)
+{
+    const char *id = get(env, names->id);
+    const char *secret = get(env, names->secret);
+
+    if (id == NULL && secret == NULL) {
+        return PS_CREDS_NONE;
+    }
+    if (id == NULL || secret == NULL) {
+        (void)ps_err_set(err, PS_E_INVALID, "%s is set, but %s is not: set both or none",
+                         id != NULL ? names->id : names->secret,
+                         id != NULL ? names->secret : names->id);
+        return PS_CREDS_FAILED;
+    }
+    return fill(env, names, creds, err) == PS_OK ? PS_CREDS_FOUND : PS_CREDS_FAILED;
+}
+
+static void look(struct ps_creds_provider *provider, ps_creds_reply_fn reply_fn, void *user)
 {
     const struct env_provider *env = (const struct env_provider *)provider;
-    const char *id = get(env, "AWS_ACCESS_KEY_ID");
-    const char *secret = get(env, "AWS_SECRET_ACCESS_KEY");
+    enum ps_creds_reply reply = PS_CREDS_NONE;
     struct ps_creds creds = { 0 };
     struct ps_err err = { 0 };
 
-    if (id == NULL && secret == NULL) {
-        (void)ps_err_set(&err, PS_E_DENIED, "AWS_ACCESS_KEY_ID is not set");
-        reply(user, PS_CREDS_NONE, NULL, &err);
-        return;
+    for (size_t i = 0; i < SETS_MAX && env->family->sets[i].id != NULL && reply == PS_CREDS_NONE;
+         i++) {
+        (void)ps_err_set(&err, PS_E_DENIED, "%s is not set", env->family->sets[i].id);
+        reply = look_at(env, &env->family->sets[i], &creds, &err);
     }
-    if (id == NULL || secret == NULL) {
-        (void)ps_err_set(&err, PS_E_INVALID, "%s is set, but %s is not: set both or none",
-                         id != NULL ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY",
-                         id != NULL ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
-        reply(user, PS_CREDS_FAILED, NULL, &err);
-        return;
-    }
-    if (fill(env, id, secret, &creds, &err) != PS_OK) {
-        reply(user, PS_CREDS_FAILED, NULL, &err);
-        return;
-    }
-    reply(user, PS_CREDS_FOUND, &creds, NULL);
+    reply_fn(user, reply, reply == PS_CREDS_FOUND ? &creds : NULL,
+             reply == PS_CREDS_FOUND ? NULL : &err);
 }
 
 static void env_free(struct ps_creds_provider *provider)
@@ -68,8 +107,8 @@ static void env_free(struct ps_creds_provider *provider)
     free(provider);
 }
 
-enum ps_code ps_creds_env_new(struct ps_creds_provider **provider_out, ps_getenv_fn getenv_fn,
-                              void *getenv_user, struct ps_err *err)
+enum ps_code ps_creds_env_new(struct ps_creds_provider **provider_out, enum ps_creds_family family,
+                              ps_getenv_fn getenv_fn, void *getenv_user, struct ps_err *err)
 {
     struct env_provider *env = calloc(1, sizeof(*env));
 
@@ -78,6 +117,7 @@ enum ps_code ps_creds_env_new(struct ps_creds_provider **provider_out, ps_getenv
     }
     env->base.look = look;
     env->base.free = env_free;
+    env->family = &families[family];
     env->getenv_fn = getenv_fn;
     env->getenv_user = getenv_user;
     *provider_out = &env->base;
@@ -91,9 +131,14 @@ const char *ps_creds_env_get(ps_getenv_fn getenv_fn, void *getenv_user, const ch
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-const char *ps_creds_env_region(ps_getenv_fn getenv_fn, void *getenv_user)
+const char *ps_creds_env_region(enum ps_creds_family family, ps_getenv_fn getenv_fn,
+                                void *getenv_user)
 {
-    const char *region = ps_creds_env_get(getenv_fn, getenv_user, "AWS_REGION");
+    const char *region = NULL;
 
-    return region != NULL ? region : ps_creds_env_get(getenv_fn, getenv_user, "AWS_DEFAULT_REGION");
+    for (size_t i = 0; i < REGIONS_MAX && families[family].regions[i] != NULL && region == NULL;
+         i++) {
+        region = ps_creds_env_get(getenv_fn, getenv_user, families[family].regions[i]);
+    }
+    return region;
 }

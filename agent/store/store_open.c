@@ -65,6 +65,9 @@ static enum ps_code make_parts(const struct ps_store_factory *factory, const cha
         .getenv_user = factory->getenv_user,
         .profile = profile[0] != '\0' ? profile : NULL,
         .clock = factory->clock,
+        .loop = factory->loop,
+        .http = factory->http,
+        .log = factory->log,
     };
 
     open->retrier = calloc(1, sizeof(*open->retrier));

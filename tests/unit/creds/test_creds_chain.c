@@ -103,9 +103,11 @@ static void on_creds(void *user, const struct ps_creds *creds, const struct ps_e
                    creds->session_token != NULL ? creds->session_token : "-", creds->source);
 }
 
-static struct ps_creds_chain *chain_of(struct env *env, const char *profile)
+static struct ps_creds_chain *chain_of_family(enum ps_creds_family family, struct env *env,
+                                              const char *profile)
 {
     const struct ps_creds_options options = {
+        .family = family,
         .getenv = env_get,
         .getenv_user = env,
         .profile = profile,
@@ -117,10 +119,16 @@ static struct ps_creds_chain *chain_of(struct env *env, const char *profile)
     return chain;
 }
 
+static struct ps_creds_chain *chain_of(struct env *env, const char *profile)
+{
+    return chain_of_family(PS_CREDS_AWS, env, profile);
+}
+
 #define ENV_KEYS "AWS_ACCESS_KEY_ID=envid", "AWS_SECRET_ACCESS_KEY=envsecret"
 
 struct row {
     const char *name;
+    enum ps_creds_family family;
     struct env env;
     const char *profile;
     const char *credentials; /* NULL = no such file */
@@ -271,6 +279,32 @@ static const struct row rows[] = {
       .config = "[default]\nregion = r3\n",
       .text = "envid envsecret - environment",
       .region = "r3" },
+    { .name = "Aliyun: environment with a token",
+      .family = PS_CREDS_ALIYUN,
+      .env.lines = { ENV_KEYS, "ALIBABA_CLOUD_ACCESS_KEY_ID=aid",
+                     "ALIBABA_CLOUD_ACCESS_KEY_SECRET=as", "ALIBABA_CLOUD_SECURITY_TOKEN=at",
+                     "ALIBABA_CLOUD_REGION_ID=cn-hangzhou", "AWS_REGION=r1" },
+      .text = "aid as at environment",
+      .region = "cn-hangzhou" },
+    { .name = "Aliyun: the variables of OSS go first",
+      .family = PS_CREDS_ALIYUN,
+      .env.lines = { "OSS_ACCESS_KEY_ID=oid", "OSS_ACCESS_KEY_SECRET=os", "OSS_SESSION_TOKEN=ot",
+                     "ALIBABA_CLOUD_ACCESS_KEY_ID=aid", "ALIBABA_CLOUD_ACCESS_KEY_SECRET=as",
+                     "ALIBABA_CLOUD_SECURITY_TOKEN=at" },
+      .text = "oid os ot environment" },
+    { .name = "Aliyun: half an environment is a mistake",
+      .family = PS_CREDS_ALIYUN,
+      .env.lines = { "ALIBABA_CLOUD_ACCESS_KEY_SECRET=hunter2" },
+      .text = "",
+      .code = PS_E_INVALID,
+      .said = { "ALIBABA_CLOUD_ACCESS_KEY_ID is not" } },
+    { .name = "Aliyun: nothing of AWS counts",
+      .family = PS_CREDS_ALIYUN,
+      .env.lines = { ENV_KEYS },
+      .credentials = TWO_PROFILES,
+      .text = "",
+      .code = PS_E_DENIED,
+      .said = { "no credentials: ALIBABA_CLOUD_ACCESS_KEY_ID is not set" } },
 };
 
 static void check_row(const struct row *row)
@@ -285,7 +319,7 @@ static void check_row(const struct row *row)
     if (row->config != NULL) {
         write_file(".aws/config", row->config);
     }
-    chain = chain_of(&env, row->profile);
+    chain = chain_of_family(row->family, &env, row->profile);
     ps_creds_get(chain, 0, on_creds, &seen);
 
     cr_expect_eq(seen.count, 1, "%s", row->name);
