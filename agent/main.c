@@ -195,11 +195,15 @@ static enum ps_exit run_command(struct ps_app *app, const struct ps_command *com
 {
     int arg_count = app->options.arg_count - 1;
     const char **args = app->options.args + 1;
+    struct ps_err err;
 
     if (ps_options_has(&app->options, PS_OPT_HELP)) {
         const char *topic[] = { command->name };
 
         return ps_cmd_help(app, topic, 1);
+    }
+    if (ps_options_check(&app->options, command->name, &err) != PS_OK) {
+        return ps_app_fail(app, &err);
     }
     if (arg_count < command->arg_count_min || arg_count > command->arg_count_max) {
         return usage(app, command);

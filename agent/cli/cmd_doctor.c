@@ -22,6 +22,7 @@ struct doctor {
     char *key;       /* of the probe object */
     char *upload_id; /* of the probe upload */
     bool done;       /* the check under way */
+    bool more;       /* the list goes on by itself */
     bool good;       /* it passed */
     struct ps_err err;
     unsigned failed_count;
@@ -107,12 +108,8 @@ static void on_list(void *user, const struct ps_object_info *objects, size_t cou
 
     (void)objects;
     (void)count;
-    if (!more || err != NULL) {
-        finish(doctor, err);
-    } else {
-        doctor->done = true; /* one page is enough; the operation is cancelled by the caller */
-        doctor->good = true;
-    }
+    doctor->more = more && err == NULL;
+    finish(doctor, err);
 }
 
 static bool check_list(struct doctor *doctor)
@@ -124,6 +121,9 @@ static bool check_list(struct doctor *doctor)
         ps_store_list(doctor->open.store, &request, on_list, doctor, &doctor->err);
     bool good = wait_for(doctor, op);
 
+    if (good && doctor->more) {
+        ps_store_cancel(op); /* one page is enough, and the next would end another check */
+    }
     (void)snprintf(doctor->detail, sizeof(doctor->detail), "%s%s%s answers",
                    doctor->open.store->root_url, doctor->open.endpoint[0] != '\0' ? " at " : "",
                    doctor->open.endpoint);

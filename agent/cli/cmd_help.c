@@ -64,7 +64,7 @@ static void print_command(FILE *file, const struct ps_command *command)
         (void)fprintf(file, "\n%s", command->help);
     }
     (void)fprintf(file, "\n");
-    ps_options_describe(file);
+    ps_options_describe(file, command->name);
 }
 
 enum ps_exit ps_cmd_help(struct ps_app *app, const char **args, int arg_count)
@@ -77,7 +77,7 @@ enum ps_exit ps_cmd_help(struct ps_app *app, const char **args, int arg_count)
         return PS_EXIT_DONE;
     }
     if (strcmp(topic, "flags") == 0) {
-        ps_options_describe(stdout);
+        ps_options_describe(stdout, NULL);
         return PS_EXIT_DONE;
     }
     if (strcmp(topic, "settings") == 0) {

@@ -18,42 +18,92 @@ struct row {
     enum kind kind;
     const char *value_name;
     const char *help;
+    const char *commands; /* those that take it, with spaces between; NULL = all */
 };
 
 static const struct row rows[PS_OPT_COUNT] = {
-    [PS_OPT_HELP] = { "help", 'h', KIND_SWITCH, "", "what this command does" },
-    [PS_OPT_JSON] = { "json", '\0', KIND_SWITCH, "", "JSON Lines on standard output" },
-    [PS_OPT_QUIET] = { "quiet", 'q', KIND_SWITCH, "", "no progress, errors only" },
-    [PS_OPT_VERBOSE] = { "verbose", 'v', KIND_SWITCH, "", "say every step and decision" },
-    [PS_OPT_RECURSIVE] = { "recursive", 'r', KIND_SWITCH, "", "all keys below the prefix" },
-    [PS_OPT_RESTART] = { "restart", '\0', KIND_SWITCH, "",
-                         "throw an interrupted run's parts away" },
-    [PS_OPT_CREATE_ONLY] = { "create-only", '\0', KIND_SWITCH, "", "fail if the object exists" },
-    [PS_OPT_PART_SIZE] = { "part-size", '\0', KIND_VALUE, "SIZE", "size of a part, e.g. 64MiB" },
-    [PS_OPT_THRESHOLD] = { "threshold", '\0', KIND_VALUE, "SIZE", "multipart from this size on" },
-    [PS_OPT_CONCURRENCY] = { "concurrency", 'c', KIND_VALUE, "N",
-                             "parts under way at once, 1..64" },
-    [PS_OPT_CHECKSUM] = { "checksum", '\0', KIND_VALUE, "NAME",
-                          "crc64nvme crc32c crc32 sha256 md5" },
-    [PS_OPT_STORAGE_CLASS] = { "storage-class", '\0', KIND_VALUE, "NAME", "as the store names it" },
-    [PS_OPT_CONTENT_TYPE] = { "content-type", '\0', KIND_VALUE, "TYPE", "of the object" },
-    [PS_OPT_META] = { "meta", '\0', KIND_LIST, "K=V", "user metadata; may be repeated" },
-    [PS_OPT_TAG] = { "tag", '\0', KIND_LIST, "K=V", "object tag; may be repeated" },
-    [PS_OPT_ENDPOINT] = { "endpoint", '\0', KIND_VALUE, "URL", "of an S3 store that is not AWS" },
-    [PS_OPT_REGION] = { "region", '\0', KIND_VALUE, "NAME", "of the bucket" },
-    [PS_OPT_PROFILE] = { "profile", '\0', KIND_VALUE, "NAME", "in the shared credentials files" },
-    [PS_OPT_PATH_STYLE] = { "path-style", '\0', KIND_VALUE, "auto|true|false", "host/bucket/key" },
-    [PS_OPT_CA_BUNDLE] = { "ca-bundle", '\0', KIND_VALUE, "FILE", "certificates to trust" },
-    [PS_OPT_SIGN_PAYLOAD] = { "sign-payload", '\0', KIND_SWITCH, "",
-                              "sign a SHA-256 of each body" },
-    [PS_OPT_MEMORY_LIMIT] = { "memory-limit", '\0', KIND_VALUE, "SIZE", "for parts of a stream" },
-    [PS_OPT_STATE_DIR] = { "state-dir", '\0', KIND_VALUE, "DIR", "where checkpoints are kept" },
+    [PS_OPT_HELP] = { "help", 'h', KIND_SWITCH, "", "what this command does", NULL },
+    [PS_OPT_JSON] = { "json", '\0', KIND_SWITCH, "", "JSON Lines on standard output", NULL },
+    [PS_OPT_QUIET] = { "quiet", 'q', KIND_SWITCH, "", "no progress, errors only", NULL },
+    [PS_OPT_VERBOSE] = { "verbose", 'v', KIND_SWITCH, "", "say every step and decision", NULL },
+    [PS_OPT_RECURSIVE] = { "recursive", 'r', KIND_SWITCH, "", "all keys below the prefix",
+                           "ls rm" },
+    [PS_OPT_RESTART] = { "restart", '\0', KIND_SWITCH, "", "throw an interrupted run's parts away",
+                         "put get" },
+    [PS_OPT_CREATE_ONLY] = { "create-only", '\0', KIND_SWITCH, "", "fail if the object exists",
+                             "put" },
+    [PS_OPT_PART_SIZE] = { "part-size", '\0', KIND_VALUE, "SIZE", "size of a part, e.g. 64MiB",
+                           "put get" },
+    [PS_OPT_THRESHOLD] = { "threshold", '\0', KIND_VALUE, "SIZE", "multipart from this size on",
+                           "put" },
+    [PS_OPT_CONCURRENCY] = { "concurrency", 'c', KIND_VALUE, "N", "parts under way at once, 1..64",
+                             "put get" },
+    [PS_OPT_CHECKSUM] = { "checksum", '\0', KIND_VALUE, "NAME", "crc64nvme crc32c crc32 sha256 md5",
+                          NULL },
+    [PS_OPT_STORAGE_CLASS] = { "storage-class", '\0', KIND_VALUE, "NAME", "as the store names it",
+                               "put" },
+    [PS_OPT_CONTENT_TYPE] = { "content-type", '\0', KIND_VALUE, "TYPE", "of the object", "put" },
+    [PS_OPT_META] = { "meta", '\0', KIND_LIST, "K=V", "user metadata; may be repeated", "put" },
+    [PS_OPT_TAG] = { "tag", '\0', KIND_LIST, "K=V", "object tag; may be repeated", "put" },
+    [PS_OPT_ENDPOINT] = { "endpoint", '\0', KIND_VALUE, "URL", "of an S3 store that is not AWS",
+                          NULL },
+    [PS_OPT_REGION] = { "region", '\0', KIND_VALUE, "NAME", "of the bucket", NULL },
+    [PS_OPT_PROFILE] = { "profile", '\0', KIND_VALUE, "NAME", "in the shared credentials files",
+                         NULL },
+    [PS_OPT_PATH_STYLE] = { "path-style", '\0', KIND_VALUE, "auto|true|false", "host/bucket/key",
+                            NULL },
+    [PS_OPT_CA_BUNDLE] = { "ca-bundle", '\0', KIND_VALUE, "FILE", "certificates to trust", NULL },
+    [PS_OPT_SIGN_PAYLOAD] = { "sign-payload", '\0', KIND_SWITCH, "", "sign a SHA-256 of each body",
+                              NULL },
+    [PS_OPT_MEMORY_LIMIT] = { "memory-limit", '\0', KIND_VALUE, "SIZE", "for parts of a stream",
+                              "put" },
+    [PS_OPT_STATE_DIR] = { "state-dir", '\0', KIND_VALUE, "DIR", "where checkpoints are kept",
+                           NULL },
     [PS_OPT_POLICY_PATH] = { "policy-path", '\0', KIND_VALUE, "DIRS",
-                             "more policies, colon-separated" },
-    [PS_OPT_CONFIG] = { "config", '\0', KIND_VALUE, "FILE", "settings (help settings)" },
-    [PS_OPT_LOG_LEVEL] = { "log-level", '\0', KIND_VALUE, "LEVEL", "error warn info debug" },
-    [PS_OPT_LOG_FORMAT] = { "log-format", '\0', KIND_VALUE, "text|json", "of lines on stderr" },
+                             "more policies, colon-separated", NULL },
+    [PS_OPT_CONFIG] = { "config", '\0', KIND_VALUE, "FILE", "settings (help settings)", NULL },
+    [PS_OPT_LOG_LEVEL] = { "log-level", '\0', KIND_VALUE, "LEVEL", "error warn info debug", NULL },
+    [PS_OPT_LOG_FORMAT] = { "log-format", '\0', KIND_VALUE, "text|json", "of lines on stderr",
+                            NULL },
 };
+
+/* Whether text is one of the words of list. */
+static bool is_listed(const char *list, const char *text)
+{
+    size_t length = strlen(text);
+
+    for (const char *at = strstr(list, text); at != NULL; at = strstr(at + 1, text)) {
+        if ((at == list || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool takes(size_t index, const char *command)
+{
+    return rows[index].commands == NULL || is_listed(rows[index].commands, command);
+}
+
+static bool was_written(const struct ps_options *options, size_t index)
+{
+    if (rows[index].kind == KIND_LIST) {
+        return (index == PS_OPT_META ? options->meta_count : options->tag_count) > 0;
+    }
+    return options->values[index] != NULL && !options->from_env[index];
+}
+
+enum ps_code ps_options_check(const struct ps_options *options, const char *command,
+                              struct ps_err *err)
+{
+    for (size_t i = 0; i < PS_OPT_COUNT; i++) {
+        if (was_written(options, i) && !takes(i, command)) {
+            return ps_err_set(err, PS_E_INVALID, "%s has no flag --%s: it is for %s", command,
+                              rows[i].name, rows[i].commands);
+        }
+    }
+    return PS_OK;
+}
 
 bool ps_options_has(const struct ps_options *options, enum ps_option option)
 {
@@ -324,12 +374,15 @@ enum ps_code ps_options_number(const struct ps_options *options, enum ps_option 
     return PS_OK;
 }
 
-void ps_options_describe(FILE *file)
+static void describe_rows(FILE *file, const char *command, bool of_all)
 {
-    (void)fprintf(file, "Flags. Each has a variable: --part-size is PURSER_PART_SIZE.\n");
     for (size_t i = 0; i < PS_OPT_COUNT; i++) {
         char left[48];
         char letter[8] = "    ";
+
+        if (command != NULL && (!takes(i, command) || (rows[i].commands == NULL) != of_all)) {
+            continue;
+        }
 
         if (rows[i].letter != '\0') {
             (void)snprintf(letter, sizeof(letter), "-%c, ", rows[i].letter);
@@ -337,4 +390,16 @@ void ps_options_describe(FILE *file)
         (void)snprintf(left, sizeof(left), "%s--%s %s", letter, rows[i].name, rows[i].value_name);
         (void)fprintf(file, "  %-34s %s\n", left, rows[i].help);
     }
+}
+
+void ps_options_describe(FILE *file, const char *command)
+{
+    (void)fprintf(file, "Flags. Each has a variable: --part-size is PURSER_PART_SIZE.\n");
+    if (command == NULL) {
+        describe_rows(file, NULL, true);
+        return;
+    }
+    describe_rows(file, command, false);
+    (void)fprintf(file, "\nof every command:\n");
+    describe_rows(file, command, true);
 }

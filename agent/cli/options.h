@@ -81,7 +81,11 @@ PS_MUST_USE enum ps_code ps_options_number(const struct ps_options *options, enu
 /** "flag --part-size" or "PURSER_PART_SIZE", whichever gave the value; text holds 64 bytes. Returns text. */
 const char *ps_options_origin(const struct ps_options *options, enum ps_option option, char *text);
 
-/** Print all flags with their variables, 80 columns. */
-void ps_options_describe(FILE *file);
+/** PS_E_INVALID when a flag was written that command does not take. A variable is for all commands and passes. */
+PS_MUST_USE enum ps_code ps_options_check(const struct ps_options *options, const char *command,
+                                          struct ps_err *err);
+
+/** Print the flags that command takes, those of its own first; NULL = all flags. 80 columns. */
+void ps_options_describe(FILE *file, const char *command);
 
 #endif

@@ -146,6 +146,7 @@ static enum ps_code read_dir(struct list *list, struct level *level, const char 
                              struct ps_err *err)
 {
     DIR *dir = opendir(path);
+    const struct dirent *entry;
     enum ps_code code = PS_OK;
 
     if (dir == NULL) {
@@ -153,15 +154,20 @@ static enum ps_code read_dir(struct list *list, struct level *level, const char 
         return errno == ENOENT || errno == ENOTDIR ? PS_OK
                                                    : ps_err_set_errno(err, errno, "%s", path);
     }
-    for (const struct dirent *entry = readdir(dir); entry != NULL && code == PS_OK;
-         entry = readdir(dir)) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-            strcmp(entry->d_name, FILE_DIR_NAME) != 0) {
+    do {
+        errno = 0; /* a list cut short by an error must not look whole */
+        entry = readdir(dir);
+        if (entry == NULL && errno != 0) {
+            code = ps_err_set_errno(err, errno, "%s", path);
+        } else if (entry != NULL && strcmp(entry->d_name, ".") != 0 &&
+                   strcmp(entry->d_name, "..") != 0 && strcmp(entry->d_name, FILE_DIR_NAME) != 0) {
             code = add_name(list, level, entry->d_name, is_dir(dirfd(dir), entry), err);
         }
-    }
+    } while (entry != NULL && code == PS_OK);
     (void)closedir(dir);
-    qsort(level->names, level->count, sizeof(*level->names), by_text);
+    if (level->count > 1) {
+        qsort(level->names, level->count, sizeof(*level->names), by_text);
+    }
     return code;
 }
 

@@ -287,7 +287,7 @@ Test(options, every_flag_is_in_the_help_within_80_columns)
     FILE *file = open_memstream(&text, &size);
     struct ps_options options = { .arg_count = 0 };
 
-    ps_options_describe(file);
+    ps_options_describe(file, NULL);
     (void)fclose(file);
 
     for (int i = 0; i < PS_OPT_COUNT; i++) {
@@ -303,4 +303,43 @@ Test(options, every_flag_is_in_the_help_within_80_columns)
         line += length + 1;
     }
     free(text);
+}
+
+Test(options, flag_of_another_command_is_refused)
+{
+    static const struct {
+        const char *words[3];
+        bool good;
+    } rows[] = {
+        { { "ls", "--part-size=5MiB" }, false },
+        { { "ls", "--meta=a=b" }, false },
+        { { "put", "-r" }, false },
+        { { "put", "--meta=a=b" }, true },
+        { { "get", "--part-size=5MiB" }, true },
+        { { "ls", "-r" }, true },
+        { { "stat", "--json" }, true },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ps_options options;
+        struct ps_err err = { .code = PS_OK };
+
+        cr_assert_eq(parse(&options, rows[i].words, NULL, &err), PS_OK, "%s", err.message);
+        cr_expect_eq(ps_options_check(&options, rows[i].words[0], &err),
+                     rows[i].good ? PS_OK : PS_E_INVALID, "%s %s", rows[i].words[0],
+                     rows[i].words[1]);
+        cr_expect(rows[i].good || strstr(err.message, "it is for") != NULL, "%s", err.message);
+        ps_options_clear(&options);
+    }
+}
+
+Test(options, variable_of_another_commands_flag_passes)
+{
+    static const struct variable variables[] = { { "PURSER_PART_SIZE", "5MiB" }, { NULL, NULL } };
+    struct ps_options options;
+
+    cr_assert_eq(parse(&options, WORDS("ls"), variables, NULL), PS_OK);
+
+    cr_expect_eq(ps_options_check(&options, "ls", NULL), PS_OK);
+    ps_options_clear(&options);
 }
