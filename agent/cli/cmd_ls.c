@@ -90,7 +90,9 @@ enum ps_exit ps_cmd_ls(struct ps_app *app, const char **args, int arg_count)
         app->on_stop = on_stop;
         app->on_signal_user = &ls;
         ps_app_run_until(app, &ls.done);
-        if (ls.exit == PS_EXIT_DONE && ls.count == 0 && ls.open.key[0] != '\0') {
+        /* A bucket may be empty; a prefix is there only by what is below it, and file:// has prefixes only. */
+        if (ls.exit == PS_EXIT_DONE && ls.count == 0 &&
+            (ls.open.key[0] != '\0' || ls.open.bucket[0] == '\0')) {
             (void)ps_err_set(&err, PS_E_NOT_FOUND, "%s: nothing there", args[0]);
             ls.exit = ps_app_fail(app, &err);
         }
