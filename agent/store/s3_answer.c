@@ -66,21 +66,19 @@ static const char *header_or(const struct ps_http_answer *answer, const char *na
 static void read_checksum(struct ps_object_info *info, const struct ps_http_answer *answer)
 {
     static const enum ps_checksum_algorithm order[] = {
-        PS_CHECKSUM_CRC64_NVME,
-        PS_CHECKSUM_CRC32C,
-        PS_CHECKSUM_CRC32,
-        PS_CHECKSUM_SHA256,
+        PS_CHECKSUM_CRC64_NVME, PS_CHECKSUM_CRC64_ECMA, PS_CHECKSUM_CRC32C,
+        PS_CHECKSUM_CRC32,      PS_CHECKSUM_SHA256,
     };
     bool composite =
         strcasecmp(header_or(answer, "x-amz-checksum-type", "FULL_OBJECT"), "COMPOSITE") == 0;
 
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-        const char *value = ps_http_answer_header(answer, ps_s3_checksum_header(order[i]));
+        const char *value = ps_s3_checksum_answered(answer, order[i]);
 
         if (value == NULL) {
             continue;
         }
-        if (!composite && ps_checksum_from_base64(order[i], value, &info->checksum)) {
+        if (!composite && ps_s3_checksum_parse(order[i], value, &info->checksum)) {
             return;
         }
         if (composite || strchr(value, '-') != NULL) {
@@ -95,7 +93,7 @@ static void add_metadata(void *user, const char *name, const char *value)
 {
     struct ps_s3_info *info = user;
 
-    if (ps_s3_pairs_add(&info->metadata, name + strlen("x-amz-meta-"), value, NULL) ==
+    if (ps_s3_pairs_add(&info->metadata, name + strlen(info->meta_prefix), value, NULL) ==
         PS_E_NO_MEMORY) {
         info->failed = true;
     }
@@ -103,7 +101,7 @@ static void add_metadata(void *user, const char *name, const char *value)
 
 static bool read_metadata(struct ps_s3_info *info, const struct ps_http_answer *answer)
 {
-    ps_http_answer_each(answer, "x-amz-meta-", add_metadata, info);
+    ps_http_answer_each(answer, info->meta_prefix, add_metadata, info);
     if (info->failed || info->metadata.count == 0) {
         return !info->failed;
     }
@@ -120,13 +118,15 @@ static bool read_metadata(struct ps_s3_info *info, const struct ps_http_answer *
     return true;
 }
 
-enum ps_code ps_s3_info_read(struct ps_s3_info *info, const struct ps_http_answer *answer,
-                             const char *key, bool with_checksum, struct ps_err *err)
+enum ps_code ps_s3_info_read(struct ps_s3_info *info, const struct ps_s3_dialect *dialect,
+                             const struct ps_http_answer *answer, const char *key,
+                             bool with_checksum, struct ps_err *err)
 {
     struct ps_object_info *object = &info->info;
     uint64_t size_bytes = 0;
 
     memset(info, 0, sizeof(*info));
+    info->meta_prefix = dialect->meta_prefix;
     if (ps_u64_parse(header_or(answer, "content-length", ""), &size_bytes)) {
         object->size_bytes = size_bytes;
     }
@@ -136,9 +136,9 @@ enum ps_code ps_s3_info_read(struct ps_s3_info *info, const struct ps_http_answe
     }
     object->etag = header_or(answer, "etag", "");
     object->content_type = header_or(answer, "content-type", "");
-    object->storage_class = header_or(answer, "x-amz-storage-class", "");
-    object->version_id = header_or(answer, "x-amz-version-id", "");
-    object->restore = header_or(answer, "x-amz-restore", "");
+    object->storage_class = header_or(answer, dialect->storage_class, "");
+    object->version_id = header_or(answer, dialect->version_id, "");
+    object->restore = header_or(answer, dialect->restore, "");
     object->composite = "";
     if (with_checksum) {
         read_checksum(object, answer);

@@ -23,6 +23,7 @@ void ps_s3_texts_clear(struct ps_s3_texts *texts);
 /** An object as headers describe it. info borrows from the answer and from this struct. Zeroed = empty. */
 struct ps_s3_info {
     struct ps_object_info info;
+    const char *meta_prefix;
     struct ps_s3_pairs metadata;
     struct ps_store_pair *pairs; /* info.metadata */
     bool failed;                 /* while reading: memory is out */
@@ -35,6 +36,7 @@ struct ps_s3_info {
  * Errors:  PS_E_NO_MEMORY. Headers that make no sense count as absent.
  */
 PS_MUST_USE enum ps_code ps_s3_info_read(struct ps_s3_info *info,
+                                         const struct ps_s3_dialect *dialect,
                                          const struct ps_http_answer *answer, const char *key,
                                          bool with_checksum, struct ps_err *err);
 void ps_s3_info_clear(struct ps_s3_info *info);

@@ -394,8 +394,9 @@ static void fail(struct ps_s3_call *call, const struct ps_http_answer *answer, s
     }
     if ((err->retry == PS_RETRY_TRANSIENT || err->retry == PS_RETRY_THROTTLE) &&
         may_try_again(call, answer, err, &wait_ms)) {
-        ps_log(call->store->log, PS_LOG_INFO, "s3", "%s: %s; again in %llu ms",
-               call->options.operation, err->message, (unsigned long long)wait_ms);
+        ps_log(call->store->log, PS_LOG_INFO, call->store->dialect->family,
+               "%s: %s; again in %llu ms", call->options.operation, err->message,
+               (unsigned long long)wait_ms);
         wait_and_resend(call, wait_ms);
         return;
     }
@@ -429,7 +430,9 @@ static void set_payload_hash(struct ps_s3_call *call)
     const struct ps_checksum *sha256 = call->options.sha256;
     uint8_t hash[PS_SHA256_SIZE];
 
-    if (call->options.data == NULL) {
+    if (!call->store->dialect->hashes_text) {
+        ps_str_copy(call->payload_hash, sizeof(call->payload_hash), UNSIGNED_PAYLOAD);
+    } else if (call->options.data == NULL) {
         ps_sha256(call->options.text.data, call->options.text.size_bytes, hash);
         (void)ps_hex_encode(hash, sizeof(hash), call->payload_hash);
     } else if (sha256 != NULL && sha256->algorithm == PS_CHECKSUM_SHA256) {
@@ -473,7 +476,7 @@ enum ps_code ps_s3_call_start(struct ps_s3_store *store, struct ps_s3_call_optio
         ps_s3_pairs_clear(&options->query);
         ps_s3_pairs_clear(&options->headers);
         ps_buf_clear(&options->text);
-        return ps_err_set(err, PS_E_NO_MEMORY, "S3 request: out of memory");
+        return ps_err_set(err, PS_E_NO_MEMORY, "request: out of memory");
     }
     call->store = store;
     take_options(call, options);
@@ -483,7 +486,7 @@ enum ps_code ps_s3_call_start(struct ps_s3_store *store, struct ps_s3_call_optio
     call->timer = timer_new(call);
     if (call->timer == NULL) {
         call_free(call);
-        return ps_err_set(err, PS_E_NO_MEMORY, "S3 request: out of memory");
+        return ps_err_set(err, PS_E_NO_MEMORY, "request: out of memory");
     }
     call->state = CALL_WAITING;
     (void)uv_timer_start(call->timer, on_timer, call->options.wait_ms, 0);

@@ -6,6 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
+/** What OSS answers to each write, HEAD and GET; it takes no checksum but Content-MD5 with a request. */
+#define OSS_ANSWER_HEADER "x-oss-hash-crc64ecma"
+
 struct name {
     enum ps_checksum_algorithm algorithm;
     const char *wire_name;
@@ -53,6 +56,34 @@ enum ps_checksum_algorithm ps_s3_checksum_parse_wire_name(const char *name)
     return PS_CHECKSUM_NONE;
 }
 
+const char *ps_s3_checksum_answered(const struct ps_http_answer *answer,
+                                    enum ps_checksum_algorithm algorithm)
+{
+    const char *header =
+        algorithm == PS_CHECKSUM_CRC64_ECMA ? OSS_ANSWER_HEADER : ps_s3_checksum_header(algorithm);
+
+    return header != NULL ? ps_http_answer_header(answer, header) : NULL;
+}
+
+const char *ps_s3_checksum_format(const struct ps_checksum *sum, char *text)
+{
+    return sum->algorithm == PS_CHECKSUM_CRC64_ECMA ? ps_checksum_to_decimal(sum, text)
+                                                    : ps_checksum_to_base64(sum, text);
+}
+
+bool ps_s3_checksum_parse(enum ps_checksum_algorithm algorithm, const char *text,
+                          struct ps_checksum *sum_out)
+{
+    return algorithm == PS_CHECKSUM_CRC64_ECMA ? ps_checksum_from_decimal(algorithm, text, sum_out)
+                                               : ps_checksum_from_base64(algorithm, text, sum_out);
+}
+
+bool ps_s3_checksum_is_known(const struct ps_s3_dialect *dialect,
+                             enum ps_checksum_algorithm algorithm)
+{
+    return (dialect->checksum_set & 1U << (unsigned)algorithm) != 0;
+}
+
 enum ps_code ps_s3_checksum_add(struct ps_s3_pairs *headers, const struct ps_checksum *sum,
                                 struct ps_err *err)
 {
@@ -93,7 +124,7 @@ static void mark_unconfirmed(struct ps_s3_store *store)
     store->checksum_unconfirmed = true;
     store->base.capabilities.object_checksum = false;
     ps_log(
-        store->log, PS_LOG_WARN, "s3",
+        store->log, PS_LOG_WARN, store->dialect->family,
         "%s: the store does not answer the checksums that are sent with writes, so it may ignore "
         "them; set checksum: md5 for this store to have each write verified",
         store->base.root_url);
@@ -103,26 +134,24 @@ enum ps_code ps_s3_checksum_confirm(struct ps_s3_store *store, const struct ps_h
                                     const struct ps_checksum *sum, bool *confirmed_out,
                                     struct ps_err *err)
 {
-    const char *header = ps_s3_checksum_header(sum->algorithm);
-    const char *value = header != NULL ? ps_http_answer_header(answer, header) : NULL;
+    const char *value = ps_s3_checksum_answered(answer, sum->algorithm);
     struct ps_checksum theirs;
     char text[PS_CHECKSUM_TEXT_SIZE];
 
     *confirmed_out = false;
-    if (header == NULL) {
+    if (sum->algorithm == PS_CHECKSUM_NONE || sum->algorithm == PS_CHECKSUM_MD5) {
         return PS_OK; /* Content-MD5 is checked by the store and never answered */
     }
     if (value == NULL) {
         mark_unconfirmed(store);
         return PS_OK;
     }
-    if (ps_checksum_from_base64(sum->algorithm, value, &theirs) &&
-        ps_checksum_equal(sum, &theirs)) {
+    if (ps_s3_checksum_parse(sum->algorithm, value, &theirs) && ps_checksum_equal(sum, &theirs)) {
         *confirmed_out = true;
         return PS_OK;
     }
     (void)ps_err_set(err, PS_E_CORRUPT, "the store has %s %.44s, we sent %s",
-                     ps_checksum_name(sum->algorithm), value, ps_checksum_to_base64(sum, text));
+                     ps_checksum_name(sum->algorithm), value, ps_s3_checksum_format(sum, text));
     if (err != NULL) {
         err->retry = PS_RETRY_RESEND_PART;
         err->http_status = ps_http_answer_status(answer);
@@ -141,7 +170,7 @@ static void fall_back(struct ps_s3_store *store)
     can->checksum_default = PS_CHECKSUM_MD5;
     can->checksum_place = PS_CHECKSUM_PLACE_NONE;
     can->object_checksum = false;
-    ps_log(store->log, PS_LOG_WARN, "s3",
+    ps_log(store->log, PS_LOG_WARN, store->dialect->family,
            "%s: the store refuses checksum headers: Content-MD5 is sent from now on",
            store->base.root_url);
 }

@@ -16,6 +16,21 @@ const char *ps_s3_checksum_wire_name(enum ps_checksum_algorithm algorithm);
 /** "x-amz-checksum-crc64nvme"; NULL where S3 has no such header. Static. */
 const char *ps_s3_checksum_header(enum ps_checksum_algorithm algorithm);
 
+/** The value that an answer carries for algorithm, as text; NULL = none. Borrowed of answer. */
+const char *ps_s3_checksum_answered(const struct ps_http_answer *answer,
+                                    enum ps_checksum_algorithm algorithm);
+
+/** As stores write it: base64, but crc64ecma (OSS) in decimal. text holds PS_CHECKSUM_TEXT_SIZE. Returns text. */
+const char *ps_s3_checksum_format(const struct ps_checksum *sum, char *text);
+
+/** The reverse. False when text is no such value. */
+PS_MUST_USE bool ps_s3_checksum_parse(enum ps_checksum_algorithm algorithm, const char *text,
+                                      struct ps_checksum *sum_out);
+
+/** True when a store of the dialect may take algorithm: what ps_s3_checksum_is_taken starts from. */
+bool ps_s3_checksum_is_known(const struct ps_s3_dialect *dialect,
+                             enum ps_checksum_algorithm algorithm);
+
 /** Add the header that proves sum: x-amz-checksum-* or content-md5; nothing for NONE. Errors as ps_s3_pairs_add. */
 PS_MUST_USE enum ps_code ps_s3_checksum_add(struct ps_s3_pairs *headers,
                                             const struct ps_checksum *sum, struct ps_err *err);

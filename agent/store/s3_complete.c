@@ -49,7 +49,7 @@ static void compare(struct complete_op *complete, const char *text)
 {
     struct ps_checksum theirs;
 
-    if (ps_checksum_from_base64(complete->checksum.algorithm, text, &theirs) &&
+    if (ps_s3_checksum_parse(complete->checksum.algorithm, text, &theirs) &&
         ps_checksum_equal(&theirs, &complete->checksum)) {
         complete->confirmed = complete->checksum;
     } else if (strchr(text, '-') == NULL) { /* a composite value says nothing of the whole */
@@ -88,14 +88,19 @@ static enum ps_code check_complete(void *user, const struct ps_http_answer *answ
     struct complete_op *complete = user;
     enum ps_code code;
 
+    const char *answered = ps_s3_checksum_answered(answer, complete->checksum.algorithm);
+
     complete->differs = false;
     code = ps_s3_xml_read(answer, "/CompleteMultipartUploadResult", &handler, complete, err);
+    if (code == PS_OK && answered != NULL) {
+        compare(complete, answered);
+    }
     if (code == PS_OK && complete->differs) {
         char text[PS_CHECKSUM_TEXT_SIZE];
 
         return ps_err_set(err, PS_E_CORRUPT, "the store has %s %s for the object, we sent %s",
                           ps_checksum_name(complete->checksum.algorithm), complete->theirs,
-                          ps_checksum_to_base64(&complete->checksum, text));
+                          ps_s3_checksum_format(&complete->checksum, text));
     }
     if (code == PS_OK && complete->etag == NULL) {
         complete->etag = ps_strdup("");
@@ -190,8 +195,8 @@ static enum ps_code write_part(const struct complete_op *complete, const struct 
 static enum ps_code write_text(const struct complete_op *complete, struct ps_buf *text,
                                struct ps_err *err)
 {
-    enum ps_code code = ps_buf_append_str(
-        text, "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">", err);
+    enum ps_code code = ps_buf_append_format(text, err, "<CompleteMultipartUpload%s>",
+                                             complete->op.store->dialect->xml_namespace);
 
     for (size_t i = 0; i < complete->part_count && code == PS_OK; i++) {
         code = write_part(complete, &complete->parts[i], text, err);
@@ -202,14 +207,15 @@ static enum ps_code write_text(const struct complete_op *complete, struct ps_buf
 static enum ps_code add_headers(const struct complete_op *complete, struct ps_s3_pairs *headers,
                                 struct ps_err *err)
 {
+    const struct ps_s3_dialect *dialect = complete->op.store->dialect;
     char size[24];
     enum ps_code code = ps_s3_pairs_add(headers, "content-type", "application/xml", err);
 
     if (code == PS_OK && complete->create_only) {
-        code = ps_s3_pairs_add(headers, "if-none-match", "*", err);
+        code = ps_s3_pairs_add(headers, dialect->create_only, dialect->create_only_value, err);
     }
-    if (code == PS_OK && ps_checksum_can_combine(complete->checksum.algorithm) &&
-        sends_checksums(complete)) {
+    if (code == PS_OK && ps_s3_checksum_header(complete->checksum.algorithm) != NULL &&
+        ps_checksum_can_combine(complete->checksum.algorithm) && sends_checksums(complete)) {
         code = ps_s3_checksum_add(headers, &complete->checksum, err);
         if (code == PS_OK) {
             code = ps_s3_pairs_add(headers, "x-amz-checksum-type", "FULL_OBJECT", err);
@@ -269,7 +275,7 @@ static enum ps_code copy_parts(struct complete_op *complete,
     complete->upload_id = ps_strdup(request->upload_id);
     complete->parts = calloc(request->part_count, sizeof(*complete->parts));
     if (complete->upload_id == NULL || complete->parts == NULL) {
-        return ps_err_set(err, PS_E_NO_MEMORY, "S3 operation: out of memory");
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
     complete->part_count = request->part_count;
     for (size_t i = 0; i < request->part_count; i++) {
@@ -277,7 +283,7 @@ static enum ps_code copy_parts(struct complete_op *complete,
         complete->parts[i].checksum = request->parts[i].checksum;
         complete->parts[i].etag = ps_strdup(request->parts[i].etag);
         if (complete->parts[i].etag == NULL) {
-            return ps_err_set(err, PS_E_NO_MEMORY, "S3 operation: out of memory");
+            return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
         }
     }
     return PS_OK;
@@ -291,7 +297,7 @@ struct ps_store_op *ps_s3_complete(struct ps_store *store,
     enum ps_code code;
 
     if (request->part_count == 0 || request->part_count > store->capabilities.part_count_max) {
-        (void)ps_err_set(err, PS_E_INVALID, "complete: %zu parts; S3 takes 1 to %u",
+        (void)ps_err_set(err, PS_E_INVALID, "complete: %zu parts; the store takes 1 to %u",
                          request->part_count, store->capabilities.part_count_max);
         return NULL;
     }

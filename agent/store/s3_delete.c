@@ -268,10 +268,8 @@ static enum ps_code write_text(struct delete_op *delete_op, struct ps_buf *text,
                                struct ps_err *err)
 {
     enum ps_code code =
-        ps_buf_append_str(text,
-                          "<?xml version=\"1.0\" encoding=\"UTF-8\"?>"
-                          "<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
-                          err);
+        ps_buf_append_format(text, err, "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Delete%s>",
+                             delete_op->op.store->dialect->xml_namespace);
 
     for (size_t i = 0; i < delete_op->count && code == PS_OK; i++) {
         struct target *target = &delete_op->targets[i];
@@ -360,7 +358,8 @@ static void on_single_done(void *user, const struct ps_s3_outcome *outcome)
         (err->code == PS_E_NOT_FOUND && strcmp(err->store_code, "NoSuchBucket") != 0)) {
         settle(target, PS_OK, NULL);
         marker = outcome->answer != NULL
-                     ? ps_http_answer_header(outcome->answer, "x-amz-delete-marker")
+                     ? ps_http_answer_header(outcome->answer,
+                                             delete_op->op.store->dialect->delete_marker)
                      : NULL;
         target->delete_marker = marker != NULL && strcmp(marker, "true") == 0;
     } else {
@@ -439,7 +438,7 @@ static enum ps_code copy_keys(struct delete_op *delete_op, const char *const *ke
 {
     delete_op->targets = calloc(count, sizeof(*delete_op->targets));
     if (delete_op->targets == NULL) {
-        return ps_err_set(err, PS_E_NO_MEMORY, "S3 operation: out of memory");
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
     delete_op->count = count;
     for (size_t i = 0; i < count; i++) {
@@ -451,7 +450,7 @@ static enum ps_code copy_keys(struct delete_op *delete_op, const char *const *ke
         }
         delete_op->targets[i].key = ps_strdup(keys[i]);
         if (delete_op->targets[i].key == NULL) {
-            return ps_err_set(err, PS_E_NO_MEMORY, "S3 operation: out of memory");
+            return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
         }
     }
     return PS_OK;
@@ -466,8 +465,8 @@ struct ps_store_op *ps_s3_delete_batch(struct ps_store *store, const char *const
     enum ps_code code;
 
     if (count == 0 || count > store->capabilities.delete_batch_max) {
-        (void)ps_err_set(err, PS_E_INVALID, "delete_batch: %zu keys; S3 takes 1 to %u", count,
-                         store->capabilities.delete_batch_max);
+        (void)ps_err_set(err, PS_E_INVALID, "delete_batch: %zu keys; the store takes 1 to %u",
+                         count, store->capabilities.delete_batch_max);
         return NULL;
     }
     delete_op = ps_s3_op_new(store, sizeof(*delete_op), NULL, err);

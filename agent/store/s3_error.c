@@ -143,7 +143,7 @@ static bool fix_clock(struct ps_s3_store *store, const struct ps_http_answer *an
         return false;
     }
     store->clock_offset_ms = offset_ms;
-    ps_log(store->log, PS_LOG_WARN, "s3",
+    ps_log(store->log, PS_LOG_WARN, store->dialect->family,
            "%s: this machine's clock differs by %" PRId64
            " s from the store's: signing with the store's",
            store->base.root_url, offset_ms / 1000);
@@ -170,8 +170,9 @@ static bool fix_region(struct ps_s3_store *store, const struct ps_s3_error *erro
     if (!is_region(error->region) || strcmp(error->region, store->region) == 0) {
         return false;
     }
-    ps_log(store->log, PS_LOG_WARN, "s3", "%s: the bucket is in region %s, not %s: set region",
-           store->base.root_url, error->region, store->region);
+    ps_log(store->log, PS_LOG_WARN, store->dialect->family,
+           "%s: the bucket is in region %s, not %s: set region", store->base.root_url,
+           error->region, store->region);
     ps_str_copy(store->region, sizeof(store->region), error->region);
     return true;
 }

@@ -120,7 +120,8 @@ static enum ps_code tell_info(struct get_op *get, const struct ps_http_answer *a
     if (get->on_info == NULL || get->informed) {
         return PS_OK;
     }
-    code = ps_s3_info_read(&info, answer, get->op.key, !get->has_range, err);
+    code =
+        ps_s3_info_read(&info, get->op.store->dialect, answer, get->op.key, !get->has_range, err);
     if (code != PS_OK) {
         return code;
     }
@@ -233,6 +234,7 @@ static enum ps_push on_get_data(void *user, const void *data, size_t size_bytes)
 static enum ps_code before_resend(void *user, struct ps_s3_pairs *headers, struct ps_err *err)
 {
     struct get_op *get = user;
+    const char *checksum_mode = get->op.store->dialect->checksum_mode;
     enum ps_code code;
 
     if (!get->begun || get->next_bytes == (get->has_range ? get->offset_bytes : 0)) {
@@ -250,7 +252,9 @@ static enum ps_code before_resend(void *user, struct ps_s3_pairs *headers, struc
     if (code == PS_OK) {
         code = ps_s3_pairs_set(headers, "if-match", get->if_match, err);
     }
-    return code == PS_OK ? ps_s3_pairs_set(headers, "x-amz-checksum-mode", NULL, err) : code;
+    return code == PS_OK && checksum_mode != NULL
+               ? ps_s3_pairs_set(headers, checksum_mode, NULL, err)
+               : code;
 }
 
 static enum ps_code check_get(void *user, const struct ps_http_answer *answer, struct ps_err *err)
@@ -312,8 +316,9 @@ static enum ps_code start_get(struct get_op *get, struct ps_err *err)
             return ps_err_set(err, PS_E_INVALID, "get: no such range");
         }
         code = add_range(&call.headers, get->offset_bytes, end_bytes, err);
-    } else {
-        code = ps_s3_pairs_add(&call.headers, "x-amz-checksum-mode", "ENABLED", err);
+    } else if (get->op.store->dialect->checksum_mode != NULL) {
+        code =
+            ps_s3_pairs_add(&call.headers, get->op.store->dialect->checksum_mode, "ENABLED", err);
     }
     if (code == PS_OK && get->if_match != NULL) {
         code = ps_s3_pairs_add(&call.headers, "if-match", get->if_match, err);
@@ -345,7 +350,7 @@ struct ps_store_op *ps_s3_get(struct ps_store *store, const struct ps_get_reques
     if (request->if_match != NULL) {
         get->if_match = ps_strdup(request->if_match);
         if (get->if_match == NULL) {
-            code = ps_err_set(err, PS_E_NO_MEMORY, "S3 operation: out of memory");
+            code = ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
         }
     }
     if (code == PS_OK) {

@@ -26,7 +26,8 @@ static void on_head_done(void *user, const struct ps_s3_outcome *outcome)
         finish(head, NULL, outcome->err);
         return;
     }
-    if (ps_s3_info_read(&info, outcome->answer, head->op.key, true, &err) != PS_OK) {
+    if (ps_s3_info_read(&info, head->op.store->dialect, outcome->answer, head->op.key, true,
+                        &err) != PS_OK) {
         finish(head, NULL, &err);
         return;
     }
@@ -52,7 +53,10 @@ struct ps_store_op *ps_s3_head(struct ps_store *store, const char *key, ps_store
     call.key = head->op.key;
     head->done = done;
     head->user = user;
-    code = ps_s3_pairs_add(&call.headers, "x-amz-checksum-mode", "ENABLED", err);
+    code =
+        head->op.store->dialect->checksum_mode != NULL
+            ? ps_s3_pairs_add(&call.headers, head->op.store->dialect->checksum_mode, "ENABLED", err)
+            : PS_OK;
     if (code == PS_OK) {
         code = ps_s3_call_start(head->op.store, &call, &head->op.call, err);
     }

@@ -8,8 +8,8 @@
 #ifndef PS_STORE_S3_INTERNAL_H
 #define PS_STORE_S3_INTERNAL_H
 
-#include "creds/sign_v4.h"
 #include "store/s3_call.h"
+#include "store/s3_dialect.h"
 #include "store/s3_store.h"
 
 #define PS_S3_REGION_SIZE 64
@@ -19,6 +19,7 @@
 
 struct ps_s3_store {
     struct ps_store base;
+    const struct ps_s3_dialect *dialect;
     uv_loop_t *loop;
     struct ps_http_client *http;
     struct ps_creds_chain *creds;
@@ -26,8 +27,8 @@ struct ps_s3_store {
     const struct ps_clock *clock;
     const struct ps_log *log;
     char *bucket;
-    char *scheme; /* "https" */
-    char *host;   /* "host[:port]" of the endpoint, without the bucket; NULL = AWS: by the region */
+    char *scheme;    /* "https" */
+    char *host;      /* "host[:port]" of the endpoint, without the bucket; NULL = by the region */
     char *base_path; /* "" or "/path" */
     bool is_aws;
     bool path_style;

@@ -168,7 +168,7 @@ struct ps_store_op *ps_s3_list(struct ps_store *store, const struct ps_list_requ
     if (list->prefix == NULL || (has_text(request->delimiter) && list->delimiter == NULL) ||
         (has_text(request->start_after) && list->start_after == NULL)) {
         clear(&list->list);
-        (void)ps_err_set(err, PS_E_NO_MEMORY, "S3 operation: out of memory");
+        (void)ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
         return ps_s3_op_started(&list->list.op, PS_E_NO_MEMORY);
     }
     return ps_s3_list_start(&list->list, &objects_kind, err);

@@ -60,6 +60,10 @@ static enum ps_code take_field(struct ps_s3_list *base, struct ps_part_info *inf
     if (strcmp(name, "Size") == 0 && !ps_u64_parse(text, &info->size_bytes)) {
         return ps_err_set(err, PS_E_PARSE, "Size \"%.32s\" of a part", text);
     }
+    if (strcmp(name, "HashCrc64ecma") == 0 &&
+        !ps_s3_checksum_parse(PS_CHECKSUM_CRC64_ECMA, text, &info->checksum)) {
+        memset(&info->checksum, 0, sizeof(info->checksum)); /* then it counts as not told */
+    }
     if (ps_str_has_prefix(name, "Checksum")) {
         algorithm = ps_s3_checksum_parse_wire_name(name + strlen("Checksum"));
         if (algorithm != PS_CHECKSUM_NONE &&
@@ -147,7 +151,7 @@ struct ps_store_op *ps_s3_list_parts(struct ps_store *store, const char *key, co
     list->user = user;
     list->upload_id = ps_strdup(upload_id);
     if (list->upload_id == NULL) {
-        (void)ps_err_set(err, PS_E_NO_MEMORY, "S3 operation: out of memory");
+        (void)ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
         return ps_s3_op_started(&list->list.op, PS_E_NO_MEMORY);
     }
     return ps_s3_list_start(&list->list, &parts_kind, err);

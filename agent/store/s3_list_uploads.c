@@ -126,7 +126,7 @@ struct ps_store_op *ps_s3_list_uploads(struct ps_store *store, const char *prefi
     list->user = user;
     list->prefix = ps_strdup(prefix != NULL ? prefix : "");
     if (list->prefix == NULL) {
-        (void)ps_err_set(err, PS_E_NO_MEMORY, "S3 operation: out of memory");
+        (void)ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
         return ps_s3_op_started(&list->list.op, PS_E_NO_MEMORY);
     }
     return ps_s3_list_start(&list->list, &uploads_kind, err);

@@ -140,7 +140,7 @@ struct ps_store_op *ps_s3_begin_multipart(struct ps_store *store,
     begin->checksum = request->options.checksum;
     begin->done = done;
     begin->user = user;
-    code = ps_s3_write_headers(&begin->headers, &request->options, err);
+    code = ps_s3_write_headers(begin->op.store, &begin->headers, &request->options, err);
     if (code == PS_OK) {
         code = start_begin(begin, err);
     }
@@ -259,8 +259,7 @@ struct ps_store_op *ps_s3_abort(struct ps_store *store, const char *key, const c
     abort_op->done = done;
     abort_op->user = user;
     abort_op->upload_id = ps_strdup(upload_id);
-    code = abort_op->upload_id != NULL
-               ? start_abort(abort_op, false, err)
-               : ps_err_set(err, PS_E_NO_MEMORY, "S3 operation: out of memory");
+    code = abort_op->upload_id != NULL ? start_abort(abort_op, false, err)
+                                       : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     return ps_s3_op_started(&abort_op->op, code);
 }

@@ -51,7 +51,7 @@ enum ps_code ps_s3_query_add(struct ps_s3_pairs *pairs, const char *name, const 
     if (pair.name == NULL || pair.value == NULL || !grow(pairs)) {
         free(pair.name);
         free(pair.value);
-        return ps_err_set(err, PS_E_NO_MEMORY, "S3 request: out of memory");
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
     pairs->items[pairs->count++] = pair;
     return PS_OK;

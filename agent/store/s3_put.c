@@ -199,13 +199,14 @@ static enum ps_code add_query(const struct put_op *put, struct ps_s3_pairs *quer
 static enum ps_code add_headers(const struct put_op *put, struct ps_s3_pairs *headers,
                                 struct ps_err *err)
 {
+    const struct ps_s3_dialect *dialect = put->op.store->dialect;
     enum ps_code code = ps_s3_pairs_add_all(headers, &put->headers, err);
 
     if (code == PS_OK) {
         code = ps_s3_checksum_add(headers, &put->checksum, err);
     }
     if (code == PS_OK && put->create_only) {
-        code = ps_s3_pairs_add(headers, "if-none-match", "*", err);
+        code = ps_s3_pairs_add(headers, dialect->create_only, dialect->create_only_value, err);
     }
     return code;
 }
@@ -265,9 +266,10 @@ static struct put_op *put_new(struct ps_store *store, const char *key, const str
 {
     struct put_op *put = NULL;
 
-    if (checksum->algorithm != PS_CHECKSUM_NONE && checksum->algorithm != PS_CHECKSUM_MD5 &&
-        ps_s3_checksum_header(checksum->algorithm) == NULL) {
-        (void)ps_err_set(err, PS_E_UNSUPPORTED, "S3 knows no checksum %s",
+    const struct ps_s3_dialect *dialect = ((struct ps_s3_store *)store)->dialect;
+
+    if (!ps_s3_checksum_is_known(dialect, checksum->algorithm)) {
+        (void)ps_err_set(err, PS_E_UNSUPPORTED, "%s knows no checksum %s", dialect->name,
                          ps_checksum_name(checksum->algorithm));
         return NULL;
     }
@@ -295,7 +297,7 @@ struct ps_store_op *ps_s3_put(struct ps_store *store, const struct ps_put_reques
     put->done = done;
     put->user = user;
     put->create_only = request->options.create_only;
-    code = ps_s3_write_headers(&put->headers, &request->options, err);
+    code = ps_s3_write_headers(put->op.store, &put->headers, &request->options, err);
     if (code == PS_OK) {
         code = start_put(put, err);
     }
@@ -309,8 +311,8 @@ struct ps_store_op *ps_s3_put_part(struct ps_store *store, const struct ps_part_
     enum ps_code code;
 
     if (request->part_number == 0 || request->part_number > store->capabilities.part_count_max) {
-        (void)ps_err_set(err, PS_E_INVALID, "part %u: S3 counts from 1 to %u", request->part_number,
-                         store->capabilities.part_count_max);
+        (void)ps_err_set(err, PS_E_INVALID, "part %u: parts count from 1 to %u",
+                         request->part_number, store->capabilities.part_count_max);
         return NULL;
     }
     put = put_new(store, request->key, &request->body, &request->checksum, &request->sha256, err);
@@ -322,6 +324,6 @@ struct ps_store_op *ps_s3_put_part(struct ps_store *store, const struct ps_part_
     put->part_number = request->part_number;
     put->upload_id = ps_strdup(request->upload_id);
     code = put->upload_id != NULL ? start_put(put, err)
-                                  : ps_err_set(err, PS_E_NO_MEMORY, "S3 operation: out of memory");
+                                  : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     return ps_s3_op_started(&put->op, code);
 }

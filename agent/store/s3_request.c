@@ -2,30 +2,35 @@
 
 #include "base/encode.h"
 #include "base/str.h"
-#include "creds/sign_v4.h"
 #include "http/http_date.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+    DATE_SIZE = PS_HTTP_DATE_IMF_SIZE > PS_HTTP_DATE_AMZ_SIZE ? PS_HTTP_DATE_IMF_SIZE
+                                                              : PS_HTTP_DATE_AMZ_SIZE,
+};
 
 /** Headers that are added here: host, date, payload hash, token. */
 #define OWN_HEADERS_MAX 4
 
 static enum ps_code no_memory(struct ps_err *err)
 {
-    return ps_err_set(err, PS_E_NO_MEMORY, "S3 request: out of memory");
+    return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
 }
 
 char *ps_s3_request_host(const struct ps_s3_store *store)
 {
-    const char *bucket = store->path_style ? "" : store->bucket;
-    const char *dot = store->path_style ? "" : ".";
+    char *derived = store->host == NULL ? store->dialect->region_host(store) : NULL;
+    const char *host = store->host != NULL ? store->host : derived;
+    char *whole = NULL;
 
-    if (store->host != NULL) {
-        return ps_str_format("%s%s%s", bucket, dot, store->host);
+    if (host != NULL) {
+        whole = store->path_style ? ps_strdup(host) : ps_str_format("%s.%s", store->bucket, host);
     }
-    return ps_str_format("%s%ss3.%s.amazonaws.com%s", bucket, dot, store->region,
-                         ps_str_has_prefix(store->region, "cn-") ? ".cn" : "");
+    free(derived);
+    return whole;
 }
 
 enum ps_code ps_s3_request_path(const struct ps_s3_store *store, const char *key,
@@ -100,7 +105,7 @@ struct signing {
     struct ps_sign_v4_pair *headers;
     size_t header_count;
     struct ps_sign_v4_pair *query;
-    char date[PS_HTTP_DATE_AMZ_SIZE];
+    char date[DATE_SIZE];
     int64_t now_unix_ms;
     char *host;
     struct ps_buf path;
@@ -109,6 +114,9 @@ struct signing {
 
 static void add_signed(struct signing *signing, const char *name, const char *value)
 {
+    if (name == NULL) {
+        return; /* the dialect has no such header */
+    }
     signing->headers[signing->header_count].name = name;
     signing->headers[signing->header_count].value = value;
     signing->header_count++;
@@ -123,10 +131,18 @@ static void signing_clear(struct signing *signing)
     ps_buf_clear(&signing->authorization);
 }
 
+static bool format_date(struct signing *signing, const struct ps_s3_dialect *dialect)
+{
+    return dialect->date_is_imf ? ps_http_date_format_imf(signing->now_unix_ms, signing->date)
+                                : ps_http_date_format_amz(signing->now_unix_ms, signing->date);
+}
+
 static enum ps_code collect(struct signing *signing, const struct ps_s3_store *store,
                             const struct ps_s3_request_parts *parts, const struct ps_creds *creds,
                             struct ps_err *err)
 {
+    const struct ps_s3_dialect *dialect = store->dialect;
+
     signing->now_unix_ms = ps_clock_unix_ms(store->clock) + store->clock_offset_ms;
     signing->headers = calloc(parts->headers->count + OWN_HEADERS_MAX, sizeof(*signing->headers));
     signing->query = calloc(parts->query->count + 1, sizeof(*signing->query));
@@ -135,14 +151,14 @@ static enum ps_code collect(struct signing *signing, const struct ps_s3_store *s
         return no_memory(err);
     }
     drop_default_port(store, signing->host);
-    if (!ps_http_date_format_amz(signing->now_unix_ms, signing->date)) {
+    if (!format_date(signing, dialect)) {
         return ps_err_set(err, PS_E_INVALID, "this machine's clock is before 1970: set it");
     }
     add_signed(signing, "host", signing->host);
-    add_signed(signing, "x-amz-date", signing->date);
-    add_signed(signing, "x-amz-content-sha256", parts->payload_hash);
+    add_signed(signing, dialect->date, signing->date);
+    add_signed(signing, dialect->content_sha256, parts->payload_hash);
     if (creds->session_token != NULL) {
-        add_signed(signing, "x-amz-security-token", creds->session_token);
+        add_signed(signing, dialect->security_token, creds->session_token);
     }
     for (size_t i = 0; i < parts->headers->count; i++) {
         add_signed(signing, parts->headers->items[i].name, parts->headers->items[i].value);
@@ -158,22 +174,20 @@ static enum ps_code sign(struct signing *signing, struct ps_s3_store *store,
                          const struct ps_s3_request_parts *parts, const struct ps_creds *creds,
                          struct ps_err *err)
 {
-    const struct ps_sign_v4_request request = {
+    const struct ps_s3_signing request = {
         .method = parts->method,
+        .key = parts->key,
         .path = ps_buf_peek(&signing->path),
         .query = signing->query,
         .query_count = parts->query->count,
         .headers = signing->headers,
         .header_count = signing->header_count,
         .payload_hash = parts->payload_hash,
-        .unix_ms = signing->now_unix_ms,
-        .region = store->region,
-        .access_key_id = creds->access_key_id,
-        .secret_access_key = creds->secret_access_key,
-        .session_token = creds->session_token,
+        .now_unix_ms = signing->now_unix_ms,
+        .creds = creds,
     };
 
-    return ps_sign_v4_authorize(&request, &store->sign_key, &signing->authorization, err);
+    return store->dialect->authorize(store, &request, &signing->authorization, err);
 }
 
 static enum ps_code write_out(const struct signing *signing, const struct ps_s3_store *store,

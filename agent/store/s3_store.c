@@ -7,12 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIB ((uint64_t)1024 * 1024)
-#define GIB (1024 * MIB)
-
-/** S3: 10,000 parts of 5 GiB. Lower: large uploads are refused here. Higher: they fail at the store, late. */
-#define OBJECT_SIZE_MAX_BYTES (UINT64_C(50000) * GIB)
-
 #define DEFAULT_REGION "us-east-1"
 
 static void op_cancel(struct ps_store_op *base)
@@ -76,11 +70,12 @@ static const struct ps_deleter_ops deleter_table = {
 void *ps_s3_op_new(struct ps_store *store, size_t size_bytes, const char *key, struct ps_err *err)
 {
     struct ps_s3_op *op;
+    const struct ps_s3_dialect *dialect = ((struct ps_s3_store *)store)->dialect;
     size_t length = key != NULL ? strlen(key) : 1;
 
     if (length == 0 || length > PS_S3_KEY_MAX_BYTES) {
-        (void)ps_err_set(err, PS_E_INVALID, "a key of S3 has 1 to %d bytes, this one has %zu",
-                         PS_S3_KEY_MAX_BYTES, length);
+        (void)ps_err_set(err, PS_E_INVALID, "a key of %s has 1 to %d bytes, this one has %zu",
+                         dialect->name, PS_S3_KEY_MAX_BYTES, length);
         return NULL;
     }
     op = calloc(1, size_bytes);
@@ -92,7 +87,7 @@ void *ps_s3_op_new(struct ps_store *store, size_t size_bytes, const char *key, s
         }
     }
     if (op == NULL) {
-        (void)ps_err_set(err, PS_E_NO_MEMORY, "S3 operation: out of memory");
+        (void)ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
         return NULL;
     }
     op->base.ops = &table;
@@ -192,25 +187,27 @@ static enum ps_code take_endpoint(struct ps_s3_store *store, const char *endpoin
     store->host = ps_strndup(host, host_length);
     store->base_path = ps_strndup(path, path_length);
     if (store->scheme == NULL || store->host == NULL || store->base_path == NULL) {
-        return ps_err_set(err, PS_E_NO_MEMORY, "S3 store: out of memory");
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
     if (host_length == 0 || !has_only(store->host, ".-_:[]") ||
         !has_only(store->base_path, ".-_~/")) {
         return ps_err_set(err, PS_E_INVALID,
                           "endpoint \"%s\": no user name, query or odd characters", endpoint);
     }
-    store->is_aws = ps_str_has_suffix(store->host, ".amazonaws.com") ||
-                    ps_str_has_suffix(store->host, ".amazonaws.com.cn");
+    store->is_aws = store->dialect == &ps_s3_dialect_s3 &&
+                    (ps_str_has_suffix(store->host, ".amazonaws.com") ||
+                     ps_str_has_suffix(store->host, ".amazonaws.com.cn"));
     return PS_OK;
 }
 
-static enum ps_code take_aws(struct ps_s3_store *store, struct ps_err *err)
+/* The host follows from the region. */
+static enum ps_code take_region(struct ps_s3_store *store, struct ps_err *err)
 {
     store->scheme = ps_strdup("https");
     store->base_path = ps_strdup("");
-    store->is_aws = true;
+    store->is_aws = store->dialect == &ps_s3_dialect_s3;
     if (store->scheme == NULL || store->base_path == NULL) {
-        return ps_err_set(err, PS_E_NO_MEMORY, "S3 store: out of memory");
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
     return PS_OK;
 }
@@ -229,68 +226,13 @@ static bool wants_path_style(const struct ps_s3_store *store, enum ps_s3_path_st
     return !store->is_aws || strchr(store->bucket, '.') != NULL;
 }
 
-static uint32_t bit(enum ps_checksum_algorithm algorithm)
-{
-    return 1U << (unsigned)algorithm;
-}
-
-static enum ps_code set_checksums(struct ps_s3_store *store, const struct ps_s3_options *options,
-                                  struct ps_err *err)
-{
-    struct ps_store_capabilities *can = &store->base.capabilities;
-    uint32_t known = bit(PS_CHECKSUM_CRC64_NVME) | bit(PS_CHECKSUM_CRC32C) |
-                     bit(PS_CHECKSUM_CRC32) | bit(PS_CHECKSUM_SHA256) | bit(PS_CHECKSUM_MD5) |
-                     bit(PS_CHECKSUM_NONE);
-
-    store->checksum_is_auto = !options->checksum_fixed;
-    can->checksum_set = known;
-    can->checksum_default = PS_CHECKSUM_CRC64_NVME;
-    can->checksum_place = PS_CHECKSUM_PLACE_HEADER;
-    can->object_checksum = true;
-    if (!options->checksum_fixed) {
-        return PS_OK;
-    }
-    if ((known & bit(options->checksum)) == 0) {
-        return ps_err_set(err, PS_E_INVALID, "S3 knows no checksum %s",
-                          ps_checksum_name(options->checksum));
-    }
-    can->checksum_default = options->checksum;
-    if (!ps_checksum_can_combine(options->checksum)) {
-        can->object_checksum = false;
-    }
-    if (options->checksum == PS_CHECKSUM_NONE || options->checksum == PS_CHECKSUM_MD5) {
-        can->checksum_set = bit(options->checksum) | bit(PS_CHECKSUM_NONE);
-        can->checksum_place = PS_CHECKSUM_PLACE_NONE;
-    }
-    return PS_OK;
-}
-
-static enum ps_code set_capabilities(struct ps_s3_store *store, const struct ps_s3_options *options,
-                                     struct ps_err *err)
-{
-    struct ps_store_capabilities *can = &store->base.capabilities;
-
-    can->family = "s3";
-    can->part_size_min_bytes = 5 * MIB;
-    can->part_size_max_bytes = 5 * GIB;
-    can->single_put_max_bytes = 5 * GIB;
-    can->object_size_max_bytes = OBJECT_SIZE_MAX_BYTES;
-    can->part_count_max = 10000;
-    can->equal_parts_only = options->equal_parts_only;
-    can->delete_batch_max = 1000;
-    can->conditional_write = true;
-    can->versioning = true;
-    can->lifecycle = true;
-    can->tags = true;
-    return set_checksums(store, options, err);
-}
-
 static enum ps_code fill(struct ps_s3_store *store, const struct ps_s3_options *options,
                          const char *region, struct ps_err *err)
 {
     bool has_endpoint = options->endpoint != NULL && options->endpoint[0] != '\0';
     enum ps_code code;
 
+    store->dialect = options->dialect != NULL ? options->dialect : &ps_s3_dialect_s3;
     store->base.ops = &table;
     store->base.deleter_ops = &deleter_table;
     store->loop = options->loop;
@@ -304,16 +246,16 @@ static enum ps_code fill(struct ps_s3_store *store, const struct ps_s3_options *
     store->stall_timeout_ms = options->stall_timeout_ms;
     ps_str_copy(store->region, sizeof(store->region), region);
     store->bucket = ps_strdup(options->bucket);
-    store->base.root_url = ps_str_format("s3://%s", options->bucket);
+    store->base.root_url = ps_str_format("%s://%s", store->dialect->family, options->bucket);
     store->ca_bundle = ps_strdup(options->ca_bundle);
     if (store->bucket == NULL || store->base.root_url == NULL ||
         (options->ca_bundle != NULL && store->ca_bundle == NULL)) {
-        return ps_err_set(err, PS_E_NO_MEMORY, "S3 store: out of memory");
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
-    code = has_endpoint ? take_endpoint(store, options->endpoint, err) : take_aws(store, err);
+    code = has_endpoint ? take_endpoint(store, options->endpoint, err) : take_region(store, err);
     if (code == PS_OK) {
         store->path_style = wants_path_style(store, options->path_style);
-        code = set_capabilities(store, options, err);
+        code = store->dialect->set_capabilities(store, options, err);
     }
     return code;
 }
@@ -340,7 +282,7 @@ enum ps_code ps_s3_store_new(struct ps_store **store_out, const struct ps_s3_opt
     }
     store = calloc(1, sizeof(*store));
     if (store == NULL) {
-        return ps_err_set(err, PS_E_NO_MEMORY, "S3 store: out of memory");
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
     code = fill(store, options, region, err);
     if (code != PS_OK) {

@@ -30,17 +30,20 @@ enum ps_s3_path_style {
     PS_S3_PATH_STYLE_OFF, /* https://bucket.host/key */
 };
 
+struct ps_s3_dialect;
+
 /** All text is copied; the parts are borrowed for the life of the store. Zeroed = defaults, but for those named. */
 struct ps_s3_options {
-    uv_loop_t *loop;              /* needed */
-    struct ps_http_client *http;  /* needed */
-    struct ps_creds_chain *creds; /* needed */
-    struct ps_retrier *retry;     /* needed; one for each store */
-    const struct ps_clock *clock; /* needed */
-    const struct ps_log *log;     /* NULL = silent */
-    const char *bucket;           /* needed */
-    const char *endpoint;         /* NULL or "" = AWS; else "http[s]://host[:port][/path]" */
-    const char *region;           /* NULL or "" = that of the credentials chain, else us-east-1 */
+    uv_loop_t *loop;                     /* needed */
+    struct ps_http_client *http;         /* needed */
+    struct ps_creds_chain *creds;        /* needed */
+    struct ps_retrier *retry;            /* needed; one for each store */
+    const struct ps_clock *clock;        /* needed */
+    const struct ps_log *log;            /* NULL = silent */
+    const char *bucket;                  /* needed */
+    const struct ps_s3_dialect *dialect; /* NULL = S3 */
+    const char *endpoint;                /* NULL or "" = AWS; else "http[s]://host[:port][/path]" */
+    const char *region; /* NULL or "" = that of the credentials chain, else us-east-1 */
     enum ps_s3_path_style path_style;
     bool checksum_fixed; /* checksum holds; false = auto */
     enum ps_checksum_algorithm checksum;

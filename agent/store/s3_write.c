@@ -6,23 +6,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#define META_PREFIX "x-amz-meta-"
+/** The longest prefix of user metadata, with its NUL: "x-amz-meta-". */
+#define META_PREFIX_SIZE 16
 
 /** A name of user metadata: S3 takes 2 KiB for all of it together. */
 #define META_NAME_MAX_BYTES 512
 
-static enum ps_code add_one(struct ps_s3_pairs *headers, const struct ps_store_pair *pair,
-                            struct ps_err *err)
+static enum ps_code add_one(struct ps_s3_pairs *headers, const char *prefix,
+                            const struct ps_store_pair *pair, struct ps_err *err)
 {
-    char name[sizeof(META_PREFIX) + META_NAME_MAX_BYTES];
-    size_t used = sizeof(META_PREFIX) - 1;
+    char name[META_PREFIX_SIZE + META_NAME_MAX_BYTES];
+    size_t used = strlen(prefix);
     size_t length = strlen(pair->name);
 
     if (length == 0 || length > META_NAME_MAX_BYTES) {
         return ps_err_set(err, PS_E_INVALID, "metadata: a name has 1 to %d bytes",
                           META_NAME_MAX_BYTES);
     }
-    memcpy(name, META_PREFIX, used);
+    memcpy(name, prefix, used);
     for (const char *at = pair->name; *at != '\0'; at++) {
         /* RFC 9110 5.6.2 token; S3 stores names in lower case */
         if (!isalnum((unsigned char)*at) && strchr("!#$%&'*+-.^_`|~", *at) == NULL) {
@@ -36,8 +37,8 @@ static enum ps_code add_one(struct ps_s3_pairs *headers, const struct ps_store_p
     return ps_s3_pairs_add(headers, name, pair->value, err);
 }
 
-static enum ps_code add_tags(struct ps_s3_pairs *headers, const struct ps_write_options *options,
-                             struct ps_err *err)
+static enum ps_code add_tags(struct ps_s3_pairs *headers, const struct ps_s3_dialect *dialect,
+                             const struct ps_write_options *options, struct ps_err *err)
 {
     struct ps_buf text;
     enum ps_code code = PS_OK;
@@ -56,27 +57,28 @@ static enum ps_code add_tags(struct ps_s3_pairs *headers, const struct ps_write_
         }
     }
     if (code == PS_OK && options->tag_count != 0) {
-        code = ps_s3_pairs_add(headers, "x-amz-tagging", ps_buf_peek(&text), err);
+        code = ps_s3_pairs_add(headers, dialect->tagging, ps_buf_peek(&text), err);
     }
     ps_buf_clear(&text);
     return code;
 }
 
-enum ps_code ps_s3_write_headers(struct ps_s3_pairs *headers,
+enum ps_code ps_s3_write_headers(const struct ps_s3_store *store, struct ps_s3_pairs *headers,
                                  const struct ps_write_options *options, struct ps_err *err)
 {
+    const struct ps_s3_dialect *dialect = store->dialect;
     const char *type = options->content_type;
     enum ps_code code =
         ps_s3_pairs_add(headers, "content-type",
                         type != NULL && type[0] != '\0' ? type : "application/octet-stream", err);
 
     if (code == PS_OK && options->storage_class != NULL && options->storage_class[0] != '\0') {
-        code = ps_s3_pairs_add(headers, "x-amz-storage-class", options->storage_class, err);
+        code = ps_s3_pairs_add(headers, dialect->storage_class, options->storage_class, err);
     }
     for (size_t i = 0; i < options->metadata_count && code == PS_OK; i++) {
-        code = add_one(headers, &options->metadata[i], err);
+        code = add_one(headers, dialect->meta_prefix, &options->metadata[i], err);
     }
-    return code == PS_OK ? add_tags(headers, options, err) : code;
+    return code == PS_OK ? add_tags(headers, dialect, options, err) : code;
 }
 
 void ps_s3_write_error(const struct ps_s3_outcome *outcome, bool create_only, struct ps_err *err)

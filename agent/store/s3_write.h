@@ -15,7 +15,8 @@
  *
  * Errors:  PS_E_INVALID for a metadata name that no header can have, or a value with a line break; PS_E_NO_MEMORY.
  */
-PS_MUST_USE enum ps_code ps_s3_write_headers(struct ps_s3_pairs *headers,
+PS_MUST_USE enum ps_code ps_s3_write_headers(const struct ps_s3_store *store,
+                                             struct ps_s3_pairs *headers,
                                              const struct ps_write_options *options,
                                              struct ps_err *err);
 
