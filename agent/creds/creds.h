@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/log.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -31,6 +32,8 @@ struct ps_creds {
     char *secret_access_key;
     char *session_token;     /* NULL = none */
     int64_t expires_unix_ms; /* 0 = never */
+    bool
+        outlives_outage; /* of a metadata service: used past their end while that does not answer */
     char source[96]; /* "environment", "profile default in /root/.aws/credentials": for doctor */
 };
 

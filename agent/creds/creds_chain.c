@@ -1,17 +1,32 @@
 #include "creds/creds.h"
 
 #include "base/str.h"
+#include "creds/creds_aliyun.h"
+#include "creds/creds_container.h"
 #include "creds/creds_env.h"
+#include "creds/creds_imds.h"
 #include "creds/creds_profile.h"
+#include "creds/creds_role.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* AWS SDKs: from 15 minutes before the end they are renewed in passing, from 10 minutes before it all wait for that. */
-#define RENEW_EARLY_MS ((int64_t)15 * 60 * 1000)
-#define RENEW_LATE_MS ((int64_t)10 * 60 * 1000)
+/*
+ * AWS SDKs: from 15 minutes before the end they are renewed in passing, from 10 minutes before it all wait for that.
+ * Aliyun's: 3 minutes. What lives shortly is renewed in the last third and sixth of its life: else a session of 15
+ * minutes, or a set that the machine's service replaces late, would be asked for with each request.
+ */
+static const struct margins {
+    int64_t early_ms;
+    int64_t late_ms;
+} margins[] = {
+    [PS_CREDS_AWS] = { (int64_t)15 * 60 * 1000, (int64_t)10 * 60 * 1000 },
+    [PS_CREDS_ALIYUN] = { (int64_t)5 * 60 * 1000, (int64_t)3 * 60 * 1000 },
+};
+#define EARLY_PART 3
+#define LATE_PART 6
 
 /** An early renewal that failed is tried again after this. Lower: a metadata service in trouble is pressed on. */
 #define RENEW_PAUSE_MS ((int64_t)60 * 1000)
@@ -27,8 +42,9 @@ struct waiter {
 };
 
 struct ps_creds_chain {
-    const struct ps_clock *clock;
-    char *region; /* NULL = not set anywhere */
+    struct ps_creds_context context;
+    char *region;           /* NULL = not set anywhere */
+    struct margins margins; /* of what is held */
     struct ps_creds_provider *providers[PS_CREDS_PROVIDERS_MAX];
     size_t provider_count;
     size_t provider_index; /* the one that looks now */
@@ -47,7 +63,7 @@ static void look_on(struct ps_creds_chain *chain);
 
 static int64_t left_ms(const struct ps_creds_chain *chain)
 {
-    return chain->held.expires_unix_ms - ps_clock_unix_ms(chain->clock);
+    return chain->held.expires_unix_ms - ps_clock_unix_ms(chain->context.clock);
 }
 
 static bool held_for_longer_than(const struct ps_creds_chain *chain, int64_t ms)
@@ -71,14 +87,39 @@ static void wake_waiters(struct ps_creds_chain *chain, const struct ps_err *err)
     }
 }
 
+static int64_t lesser(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void set_margins(struct ps_creds_chain *chain)
+{
+    int64_t life_ms = left_ms(chain) > 0 ? left_ms(chain) : 0;
+
+    chain->margins.early_ms = lesser(margins[chain->context.family].early_ms, life_ms / EARLY_PART);
+    chain->margins.late_ms = lesser(margins[chain->context.family].late_ms, life_ms / LATE_PART);
+}
+
+/* AWS SDK: while the machine's service is down, what it gave last goes on being used: the store has the last word. */
+static bool outlives_outage(struct ps_creds_chain *chain, const struct ps_err *err)
+{
+    if (!chain->has_held || !chain->held.outlives_outage || err->code != PS_E_TEMPORARY) {
+        return false;
+    }
+    ps_log(chain->context.log, PS_LOG_WARN, "creds", "%s; using the ones that have ended",
+           err->message);
+    return true;
+}
+
 static void end_search(struct ps_creds_chain *chain, const struct ps_err *err)
 {
-    bool keep_held = err != NULL && !chain->forced && held_for_longer_than(chain, 0);
+    bool keep_held = err != NULL && !chain->forced &&
+                     (held_for_longer_than(chain, 0) || outlives_outage(chain, err));
 
     chain->looking = false;
     chain->forced = false;
     if (err != NULL) {
-        chain->not_before_unix_ms = ps_clock_unix_ms(chain->clock) + RENEW_PAUSE_MS;
+        chain->not_before_unix_ms = ps_clock_unix_ms(chain->context.clock) + RENEW_PAUSE_MS;
     }
     /* What is held is good to its very end: better than to fail for a metadata service that is down for a minute. */
     wake_waiters(chain, keep_held ? NULL : err);
@@ -103,6 +144,7 @@ static void on_reply(void *user, enum ps_creds_reply reply, struct ps_creds *cre
         chain->held = *creds;
         memset(creds, 0, sizeof(*creds));
         chain->has_held = true;
+        set_margins(chain);
         end_search(chain, NULL);
         return;
     case PS_CREDS_NONE:
@@ -168,55 +210,128 @@ static enum ps_code push(struct ps_creds_chain *chain, enum ps_code code,
     return code;
 }
 
-static enum ps_code add_env(struct ps_creds_chain *chain, const struct ps_creds_options *options,
-                            struct ps_err *err)
+static enum ps_code add_env(struct ps_creds_chain *chain, struct ps_err *err)
 {
     struct ps_creds_provider *provider = NULL;
-    enum ps_code code =
-        ps_creds_env_new(&provider, options->family, options->getenv, options->getenv_user, err);
+    enum ps_code code = ps_creds_env_new(&provider, &chain->context, err);
 
     return push(chain, code, provider, err);
 }
 
-static enum ps_code add_aws(struct ps_creds_chain *chain, const struct ps_creds_options *options,
-                            struct ps_err *err)
+static enum ps_code add_web_identity(struct ps_creds_chain *chain, struct ps_err *err)
 {
-    const char *chosen = profile_option(options);
-    struct ps_creds_provider *profile = NULL;
-    enum ps_code code = PS_OK;
+    struct ps_creds_provider *provider = NULL;
+    enum ps_code code = ps_creds_role_of_env_new(&provider, &chain->context, err);
 
-    chosen = chosen != NULL ? chosen : env(options, "AWS_PROFILE");
-    if (chosen == NULL) {
-        code = add_env(chain, options, err);
-    }
-    if (code == PS_OK) {
-        code = ps_creds_profile_new(&profile, chosen != NULL ? chosen : "default", options->getenv,
-                                    options->getenv_user, err);
-    }
+    return push(chain, code, provider, err);
+}
+
+static enum ps_code add_container(struct ps_creds_chain *chain, struct ps_err *err)
+{
+    struct ps_creds_provider *provider = NULL;
+    enum ps_code code = ps_creds_container_new(&provider, &chain->context, NULL, err);
+
+    return push(chain, code, provider, err);
+}
+
+static enum ps_code add_imds(struct ps_creds_chain *chain, struct ps_err *err)
+{
+    struct ps_creds_provider *provider = NULL;
+    enum ps_code code = ps_creds_imds_new(&provider, &chain->context, NULL, err);
+
+    return push(chain, code, provider, err);
+}
+
+static enum ps_code add_aws_profile(struct ps_creds_chain *chain, const char *name,
+                                    struct ps_err *err)
+{
+    struct ps_creds_provider *profile = NULL;
+    enum ps_code code = ps_creds_profile_new(&profile, &chain->context, name, err);
+
     if (code == PS_OK && chain->region == NULL) {
         chain->region = ps_creds_profile_region(profile);
     }
     return push(chain, code, profile, err);
 }
 
+static enum ps_code add_aliyun_profile(struct ps_creds_chain *chain, const char *name, bool is_ini,
+                                       struct ps_err *err)
+{
+    struct ps_creds_provider *profile = NULL;
+    enum ps_code code = ps_creds_aliyun_new(&profile, &chain->context, name, is_ini, err);
+
+    if (code == PS_OK && chain->region == NULL) {
+        chain->region = ps_creds_aliyun_region(profile);
+    }
+    return push(chain, code, profile, err);
+}
+
+static bool is_online(const struct ps_creds_chain *chain)
+{
+    return chain->context.http != NULL && chain->context.loop != NULL;
+}
+
+static enum ps_code add_aws(struct ps_creds_chain *chain, const struct ps_creds_options *options,
+                            struct ps_err *err)
+{
+    const char *chosen = profile_option(options);
+    enum ps_code code = PS_OK;
+
+    chosen = chosen != NULL ? chosen : env(options, "AWS_PROFILE");
+    if (chosen != NULL) {
+        return add_aws_profile(chain, chosen, err);
+    }
+    code = add_env(chain, err);
+    if (code == PS_OK && is_online(chain)) {
+        code = add_web_identity(chain, err);
+    }
+    if (code == PS_OK) {
+        code = add_aws_profile(chain, "default", err);
+    }
+    if (code == PS_OK && is_online(chain)) {
+        code = add_container(chain, err);
+    }
+    return code == PS_OK && is_online(chain) ? add_imds(chain, err) : code;
+}
+
 static enum ps_code add_aliyun(struct ps_creds_chain *chain, const struct ps_creds_options *options,
                                struct ps_err *err)
 {
-    return add_env(chain, options, err);
+    const char *chosen = profile_option(options);
+    enum ps_code code = chosen == NULL ? add_env(chain, err) : PS_OK;
+
+    if (code == PS_OK && chosen == NULL && is_online(chain)) {
+        code = add_web_identity(chain, err);
+    }
+    if (code == PS_OK) {
+        code = add_aliyun_profile(chain, chosen, false, err);
+    }
+    if (code == PS_OK) {
+        code = add_aliyun_profile(chain, chosen, true, err);
+    }
+    if (code == PS_OK && chosen == NULL && is_online(chain)) {
+        code = add_imds(chain, err);
+    }
+    return code == PS_OK && chosen == NULL && is_online(chain) ? add_container(chain, err) : code;
 }
 
 static enum ps_code add_providers(struct ps_creds_chain *chain,
                                   const struct ps_creds_options *options, struct ps_err *err)
 {
+    enum ps_code code = PS_E_BUG;
+
     chain->region =
         ps_strdup(ps_creds_env_region(options->family, options->getenv, options->getenv_user));
     switch (options->family) {
     case PS_CREDS_AWS:
-        return add_aws(chain, options, err);
+        code = add_aws(chain, options, err);
+        break;
     case PS_CREDS_ALIYUN:
-        return add_aliyun(chain, options, err);
+        code = add_aliyun(chain, options, err);
+        break;
     }
-    return ps_err_set(err, PS_E_BUG, "credentials: no such family");
+    chain->context.region = chain->region;
+    return code;
 }
 
 enum ps_code ps_creds_chain_new(struct ps_creds_chain **chain_out,
@@ -228,7 +343,15 @@ enum ps_code ps_creds_chain_new(struct ps_creds_chain **chain_out,
     if (chain == NULL) {
         return ps_err_set(err, PS_E_NO_MEMORY, "credentials: out of memory");
     }
-    chain->clock = options->clock;
+    chain->context = (struct ps_creds_context){
+        .family = options->family,
+        .getenv = options->getenv,
+        .getenv_user = options->getenv_user,
+        .clock = options->clock,
+        .loop = options->loop,
+        .http = options->http,
+        .log = options->log,
+    };
     code = add_providers(chain, options, err);
     if (code != PS_OK) {
         ps_creds_chain_free(chain);
@@ -303,9 +426,9 @@ void ps_creds_get(struct ps_creds_chain *chain, int force, ps_creds_fn done, voi
     struct waiter *waiter;
     struct ps_err err;
 
-    if (force == 0 && held_for_longer_than(chain, RENEW_LATE_MS)) {
-        if (!held_for_longer_than(chain, RENEW_EARLY_MS) && !chain->looking &&
-            ps_clock_unix_ms(chain->clock) >= chain->not_before_unix_ms) {
+    if (force == 0 && held_for_longer_than(chain, chain->margins.late_ms)) {
+        if (!held_for_longer_than(chain, chain->margins.early_ms) && !chain->looking &&
+            ps_clock_unix_ms(chain->context.clock) >= chain->not_before_unix_ms) {
             start_search(chain);
         }
         done(user, &chain->held, NULL);

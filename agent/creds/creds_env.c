@@ -37,14 +37,12 @@ static const struct family_names {
 
 struct env_provider {
     struct ps_creds_provider base;
-    const struct family_names *family;
-    ps_getenv_fn getenv_fn;
-    void *getenv_user;
+    const struct ps_creds_context *context;
 };
 
 static const char *get(const struct env_provider *env, const char *name)
 {
-    return ps_creds_env_get(env->getenv_fn, env->getenv_user, name);
+    return ps_creds_env_get(env->context->getenv, env->context->getenv_user, name);
 }
 
 static enum ps_code fill(const struct env_provider *env, const struct names *names,
@@ -89,14 +87,14 @@ static enum ps_creds_reply look_at(const struct env_provider *env, const struct 
 static void look(struct ps_creds_provider *provider, ps_creds_reply_fn reply_fn, void *user)
 {
     const struct env_provider *env = (const struct env_provider *)provider;
+    const struct names *sets = families[env->context->family].sets;
     enum ps_creds_reply reply = PS_CREDS_NONE;
     struct ps_creds creds = { 0 };
     struct ps_err err = { 0 };
 
-    for (size_t i = 0; i < SETS_MAX && env->family->sets[i].id != NULL && reply == PS_CREDS_NONE;
-         i++) {
-        (void)ps_err_set(&err, PS_E_DENIED, "%s is not set", env->family->sets[i].id);
-        reply = look_at(env, &env->family->sets[i], &creds, &err);
+    for (size_t i = 0; i < SETS_MAX && sets[i].id != NULL && reply == PS_CREDS_NONE; i++) {
+        (void)ps_err_set(&err, PS_E_DENIED, "%s is not set", sets[i].id);
+        reply = look_at(env, &sets[i], &creds, &err);
     }
     reply_fn(user, reply, reply == PS_CREDS_FOUND ? &creds : NULL,
              reply == PS_CREDS_FOUND ? NULL : &err);
@@ -107,8 +105,8 @@ static void env_free(struct ps_creds_provider *provider)
     free(provider);
 }
 
-enum ps_code ps_creds_env_new(struct ps_creds_provider **provider_out, enum ps_creds_family family,
-                              ps_getenv_fn getenv_fn, void *getenv_user, struct ps_err *err)
+enum ps_code ps_creds_env_new(struct ps_creds_provider **provider_out,
+                              const struct ps_creds_context *context, struct ps_err *err)
 {
     struct env_provider *env = calloc(1, sizeof(*env));
 
@@ -117,9 +115,7 @@ enum ps_code ps_creds_env_new(struct ps_creds_provider **provider_out, enum ps_c
     }
     env->base.look = look;
     env->base.free = env_free;
-    env->family = &families[family];
-    env->getenv_fn = getenv_fn;
-    env->getenv_user = getenv_user;
+    env->context = context;
     *provider_out = &env->base;
     return PS_OK;
 }

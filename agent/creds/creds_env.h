@@ -20,8 +20,8 @@
  * Errors:  PS_E_NO_MEMORY.
  */
 PS_MUST_USE enum ps_code ps_creds_env_new(struct ps_creds_provider **provider_out,
-                                          enum ps_creds_family family, ps_getenv_fn getenv_fn,
-                                          void *getenv_user, struct ps_err *err);
+                                          const struct ps_creds_context *context,
+                                          struct ps_err *err);
 
 /** The value of name, NULL when it is unset or empty. Borrowed as getenv_fn says. */
 const char *ps_creds_env_get(ps_getenv_fn getenv_fn, void *getenv_user, const char *name);

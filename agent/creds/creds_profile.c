@@ -1,294 +1,308 @@
 #include "creds/creds_profile.h"
 
 #include "base/str.h"
+#include "creds/aws_profile.h"
+#include "creds/creds_answer.h"
+#include "creds/creds_container.h"
 #include "creds/creds_env.h"
-#include "creds/shared_file.h"
+#include "creds/creds_imds.h"
+#include "creds/creds_process.h"
+#include "creds/creds_role.h"
+#include "creds/creds_static.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 struct profile_provider {
     struct ps_creds_provider base;
-    char *profile;
-    char *credentials_path; /* NULL = not known: no HOME */
-    char *config_path;
+    const struct ps_creds_context *context;
+    char *name;
+    struct ps_aws_files files;
+    struct ps_creds_provider *place; /* what the profile led to at the last look */
 };
 
-/* What one file says of the profile. */
-struct found {
-    const char *profile;
-    bool is_config; /* sections are called "profile name" */
-    bool there;
-    unsigned line; /* of the section */
-    bool no_memory;
-    struct ps_creds creds;
-    char *region;
-    char cannot[32]; /* a setting that asks for what purser cannot do: "role_arn" */
-};
-
-static void found_clear(struct found *found)
-{
-    ps_creds_clear(&found->creds);
-    free(found->region);
-    memset(found, 0, sizeof(*found));
-}
-
-/* --- sections and settings --- */
-
-/* "profile x", "profile 'x y'" -> x; NULL when it is another kind of section. length: without the closing quote. */
-static const char *name_in_config(const char *section, size_t *length_out)
-{
-    const char *name = section + strlen("profile");
-    size_t length;
-
-    if (!ps_str_has_prefix(section, "profile") || (*name != ' ' && *name != '\t')) {
-        return NULL;
-    }
-    name += strspn(name, " \t");
-    length = strlen(name);
-    if (length >= 2 && (*name == '"' || *name == '\'') && name[length - 1] == *name) {
-        name++;
-        length -= 2;
-    }
-    *length_out = length;
-    return name;
-}
-
-static bool is_our_section(const struct found *found, const char *section)
-{
-    size_t length = 0;
+/* Way of source_profile, from the profile asked for on. */
+struct way {
+    const struct way *before;
     const char *name;
+    unsigned depth;
+};
 
-    if (!found->is_config || strcmp(section, "default") == 0) {
-        return strcmp(section, found->profile) == 0;
-    }
-    name = name_in_config(section, &length);
-    return name != NULL && strlen(found->profile) == length &&
-           memcmp(found->profile, name, length) == 0;
+static enum ps_creds_reply resolve(const struct profile_provider *provider, const struct way *way,
+                                   struct ps_creds_provider **place_out, struct ps_err *err);
+
+static enum ps_creds_reply failed(enum ps_code code)
+{
+    return code == PS_OK ? PS_CREDS_FOUND : PS_CREDS_FAILED;
 }
 
-static void on_section(void *user, const char *section, unsigned line)
+/* --- where the keys of a role come from --- */
+
+static enum ps_creds_reply resolve_source_profile(const struct profile_provider *provider,
+                                                  const struct way *way,
+                                                  struct ps_aws_profile *profile,
+                                                  struct ps_creds_provider **place_out,
+                                                  struct ps_err *err)
 {
-    struct found *found = user;
+    const char *name = profile->values[PS_AWS_SOURCE_PROFILE];
+    const struct way further = { .before = way, .name = name, .depth = way->depth + 1 };
+    enum ps_creds_reply reply;
 
-    if (is_our_section(found, section)) {
-        found->there = true;
-        found->line = line;
+    if (strcmp(name, way->name) == 0 && profile->keys.access_key_id != NULL) {
+        return failed(ps_creds_static_new(place_out, &profile->keys, err));
     }
-}
-
-/* The last one counts. An empty value is none. */
-static void keep(struct found *found, char **field, const char *value)
-{
-    if (*field != NULL) {
-        explicit_bzero(*field, strlen(*field));
-        free(*field);
-        *field = NULL;
-    }
-    if (value[0] != '\0') {
-        *field = ps_strdup(value);
-        found->no_memory = found->no_memory || *field == NULL;
-    }
-}
-
-static void on_setting(void *user, const char *section, const char *name, const char *value,
-                       unsigned line)
-{
-    /* role_arn stays once seen: it decides over keys that stand beside it. */
-    static const char *const beyond_us[] = { "role_arn", "credential_process", "sso_session",
-                                             "sso_start_url", "web_identity_token_file" };
-    struct found *found = user;
-
-    (void)line;
-    if (!is_our_section(found, section)) {
-        return;
-    }
-    if (strcasecmp(name, "aws_access_key_id") == 0) {
-        keep(found, &found->creds.access_key_id, value);
-    } else if (strcasecmp(name, "aws_secret_access_key") == 0) {
-        keep(found, &found->creds.secret_access_key, value);
-    } else if (strcasecmp(name, "aws_session_token") == 0) {
-        keep(found, &found->creds.session_token, value);
-    } else if (strcasecmp(name, "region") == 0) {
-        keep(found, &found->region, value);
-    }
-    for (size_t i = 0; i < sizeof(beyond_us) / sizeof(beyond_us[0]); i++) {
-        if (strcasecmp(name, beyond_us[i]) == 0 && strcmp(found->cannot, beyond_us[0]) != 0) {
-            ps_str_copy(found->cannot, sizeof(found->cannot), beyond_us[i]);
+    for (const struct way *at = way; at != NULL; at = at->before) {
+        if (strcmp(at->name, name) == 0) {
+            (void)ps_err_set(err, PS_E_INVALID, "source_profile of %.60s leads back to %.60s",
+                             way->name, name);
+            return PS_CREDS_FAILED;
         }
     }
+    if (further.depth > PS_CREDS_PROFILE_DEPTH_MAX) {
+        (void)ps_err_set(err, PS_E_INVALID, "source_profile leads over more than %d profiles",
+                         PS_CREDS_PROFILE_DEPTH_MAX);
+        return PS_CREDS_FAILED;
+    }
+    reply = resolve(provider, &further, place_out, err);
+    return reply == PS_CREDS_NONE ? PS_CREDS_FAILED : reply;
 }
 
-/* A file that is not there is a profile that is not there. */
-static enum ps_code read_file(const char *path, struct found *found, struct ps_err *err)
+static enum ps_creds_reply resolve_credential_source(const struct profile_provider *provider,
+                                                     const char *source,
+                                                     struct ps_creds_provider **place_out,
+                                                     struct ps_err *err)
 {
-    static const struct ps_shared_file_handler handler = { on_section, on_setting };
-    enum ps_code code;
+    const struct ps_creds_context *context = provider->context;
 
-    if (path == NULL) {
-        return PS_OK;
+    if (strcmp(source, "Environment") == 0) {
+        return failed(ps_creds_env_new(place_out, context, err));
     }
-    code = ps_shared_file_read(path, &handler, found, err);
-    if (code == PS_E_NOT_FOUND) {
-        return PS_OK;
+    if (strcmp(source, "Ec2InstanceMetadata") == 0) {
+        return failed(ps_creds_imds_new(place_out, context, NULL, err));
     }
-    if (code == PS_OK && found->no_memory) {
-        return ps_err_set(err, PS_E_NO_MEMORY, "%s: out of memory", path);
+    if (strcmp(source, "EcsContainer") == 0) {
+        return failed(ps_creds_container_new(place_out, context, NULL, err));
     }
-    return code;
+    (void)ps_err_set(err, PS_E_INVALID,
+                     "credential_source %.40s is none of Environment Ec2InstanceMetadata "
+                     "EcsContainer",
+                     source);
+    return PS_CREDS_FAILED;
 }
 
-/* --- looking --- */
+/* --- roles --- */
 
-/* The keys of one file: false when it has none. */
-static bool take_creds(const struct profile_provider *profile, const char *path,
-                       struct found *found, struct ps_creds *creds, struct ps_err *err)
+static enum ps_code fill_role(const struct ps_aws_profile *profile, struct ps_creds_role *role,
+                              struct ps_err *err)
 {
-    bool has_id = found->creds.access_key_id != NULL;
-    bool has_secret = found->creds.secret_access_key != NULL;
+    const char *duration = profile->values[PS_AWS_DURATION_SECONDS];
+    uint64_t duration_s = 0;
 
-    if (!has_id && !has_secret) {
-        return false;
+    role->role_arn = profile->values[PS_AWS_ROLE_ARN];
+    role->session_name = profile->values[PS_AWS_ROLE_SESSION_NAME];
+    role->external_id = profile->values[PS_AWS_EXTERNAL_ID];
+    role->token_file = profile->values[PS_AWS_WEB_IDENTITY_TOKEN_FILE];
+    role->region = profile->values[PS_AWS_REGION];
+    if (duration != NULL &&
+        (!ps_u64_parse(duration, &duration_s) || duration_s < 900 || duration_s > 43200)) {
+        return ps_err_set(err, PS_E_INVALID, "duration_seconds %.20s is not 900 to 43200",
+                          duration);
     }
-    if (!has_id || !has_secret) {
-        (void)ps_err_set(err, PS_E_INVALID, "%s:%u: profile %.64s has %s, but no %s", path,
-                         found->line, profile->profile,
-                         has_id ? "aws_access_key_id" : "aws_secret_access_key",
-                         has_id ? "aws_secret_access_key" : "aws_access_key_id");
-        return true;
-    }
-    *creds = found->creds;
-    memset(&found->creds, 0, sizeof(found->creds));
-    (void)snprintf(creds->source, sizeof(creds->source), "profile %s in %s", profile->profile,
-                   path);
-    return true;
+    role->duration_s = (uint32_t)duration_s;
+    return PS_OK;
 }
 
-/* Why there is nothing, in words that fit beside those of the other places. */
-static void say_none(const struct profile_provider *profile, const struct found *credentials,
-                     const struct found *config, struct ps_err *err)
+static enum ps_creds_reply resolve_source(const struct profile_provider *provider,
+                                          const struct way *way, struct ps_aws_profile *profile,
+                                          struct ps_creds_provider **source_out, struct ps_err *err)
 {
-    const char *first = profile->credentials_path != NULL ? profile->credentials_path : "";
-    const char *second = profile->config_path != NULL ? profile->config_path : "";
-    const char *cannot = credentials->cannot[0] != '\0' ? credentials->cannot : config->cannot;
-
-    if (first[0] == '\0' && second[0] == '\0') {
-        (void)ps_err_set(err, PS_E_DENIED, "no shared files: HOME is not set");
-    } else if (cannot[0] != '\0') {
-        (void)ps_err_set(err, PS_E_DENIED, "profile %.64s uses %s, which purser cannot",
-                         profile->profile, cannot);
-    } else {
-        (void)ps_err_set(err, PS_E_DENIED, "profile %.64s %s %.60s or %.60s", profile->profile,
-                         credentials->there || config->there ? "has no keys in" : "is not in",
-                         first, second);
+    if (profile->values[PS_AWS_WEB_IDENTITY_TOKEN_FILE] != NULL) {
+        return PS_CREDS_FOUND;
     }
+    if (profile->values[PS_AWS_SOURCE_PROFILE] != NULL) {
+        return resolve_source_profile(provider, way, profile, source_out, err);
+    }
+    if (profile->values[PS_AWS_CREDENTIAL_SOURCE] != NULL) {
+        return resolve_credential_source(provider, profile->values[PS_AWS_CREDENTIAL_SOURCE],
+                                         source_out, err);
+    }
+    (void)ps_err_set(err, PS_E_INVALID,
+                     "profile %.60s has role_arn, but neither source_profile nor "
+                     "credential_source nor web_identity_token_file",
+                     way->name);
+    return PS_CREDS_FAILED;
 }
 
-static enum ps_creds_reply find(const struct profile_provider *profile, struct ps_creds *creds,
-                                struct ps_err *err)
+static enum ps_creds_reply resolve_role(const struct profile_provider *provider,
+                                        const struct way *way, struct ps_aws_profile *profile,
+                                        struct ps_creds_provider **place_out, struct ps_err *err)
 {
-    struct found credentials = { .profile = profile->profile };
-    struct found config = { .profile = profile->profile, .is_config = true };
-    enum ps_creds_reply reply = PS_CREDS_FAILED;
+    struct ps_creds_provider *source = NULL;
+    struct ps_creds_role role = { 0 };
+    enum ps_creds_reply reply;
 
-    if (read_file(profile->credentials_path, &credentials, err) == PS_OK &&
-        read_file(profile->config_path, &config, err) == PS_OK) {
-        /* The keys beside role_arn are only to get the role with: to act with them would be another identity. */
-        bool has_role =
-            strcmp(credentials.cannot, "role_arn") == 0 || strcmp(config.cannot, "role_arn") == 0;
-
-        if (!has_role &&
-            (take_creds(profile, profile->credentials_path, &credentials, creds, err) ||
-             take_creds(profile, profile->config_path, &config, creds, err))) {
-            reply = creds->access_key_id != NULL ? PS_CREDS_FOUND : PS_CREDS_FAILED;
-        } else {
-            say_none(profile, &credentials, &config, err);
-            reply = PS_CREDS_NONE;
-        }
+    if (fill_role(profile, &role, err) != PS_OK) {
+        (void)ps_err_wrap(err, err->code, "profile %.60s", way->name);
+        return PS_CREDS_FAILED;
     }
-    found_clear(&credentials);
-    found_clear(&config);
+    reply = resolve_source(provider, way, profile, &source, err);
+    if (reply == PS_CREDS_FOUND) {
+        reply = failed(ps_creds_role_new(place_out, provider->context, &role, &source, err));
+    }
     return reply;
 }
 
-static void look(struct ps_creds_provider *provider, ps_creds_reply_fn reply_fn, void *user)
-{
-    const struct profile_provider *profile = (const struct profile_provider *)provider;
-    struct ps_creds creds = { 0 };
-    struct ps_err err = { 0 };
-    enum ps_creds_reply reply = find(profile, &creds, &err);
+/* --- profiles --- */
 
-    reply_fn(user, reply, reply == PS_CREDS_FOUND ? &creds : NULL,
-             reply == PS_CREDS_FOUND ? NULL : &err);
+/* The setting which asks for what cannot be done, NULL = none. */
+static const char *cannot(const struct ps_aws_profile *profile)
+{
+    bool has_other = profile->keys.access_key_id != NULL ||
+                     profile->values[PS_AWS_ROLE_ARN] != NULL ||
+                     profile->values[PS_AWS_CREDENTIAL_PROCESS] != NULL;
+    const struct {
+        enum ps_aws_setting setting;
+        bool is_beyond_us;
+    } settings[] = {
+        { PS_AWS_MFA_SERIAL, profile->values[PS_AWS_ROLE_ARN] != NULL },
+        { PS_AWS_SSO_SESSION, !has_other },
+        { PS_AWS_SSO_START_URL, !has_other },
+    };
+
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        if (settings[i].is_beyond_us && profile->values[settings[i].setting] != NULL) {
+            return ps_aws_setting_name(settings[i].setting);
+        }
+    }
+    return NULL;
+}
+
+/* Why there is nothing, in words that fit beside those of the other places. */
+static void say_none(const struct profile_provider *provider, const char *name, bool there,
+                     struct ps_err *err)
+{
+    const char *first = provider->files.credentials_path;
+    const char *second = provider->files.config_path;
+
+    if (first == NULL && second == NULL) {
+        (void)ps_err_set(err, PS_E_DENIED, "no shared files: HOME is not set");
+        return;
+    }
+    (void)ps_err_set(err, PS_E_DENIED, "profile %.64s %s %.60s or %.60s", name,
+                     there ? "has no keys in" : "is not in", first != NULL ? first : "",
+                     second != NULL ? second : "");
+}
+
+static enum ps_creds_reply resolve_read(const struct profile_provider *provider,
+                                        const struct way *way, struct ps_aws_profile *profile,
+                                        struct ps_creds_provider **place_out, struct ps_err *err)
+{
+    const char *beyond_us = cannot(profile);
+
+    if (beyond_us != NULL) {
+        (void)ps_err_set(err, PS_E_DENIED, "profile %.64s uses %s, which purser cannot", way->name,
+                         beyond_us);
+        return PS_CREDS_NONE;
+    }
+    /* The keys beside role_arn are only to get the role with: to act with them would be another identity. */
+    if (profile->values[PS_AWS_ROLE_ARN] != NULL) {
+        return resolve_role(provider, way, profile, place_out, err);
+    }
+    if (profile->keys.access_key_id != NULL) {
+        return failed(ps_creds_static_new(place_out, &profile->keys, err));
+    }
+    if (profile->values[PS_AWS_CREDENTIAL_PROCESS] != NULL) {
+        return failed(ps_creds_process_new(place_out, provider->context,
+                                           profile->values[PS_AWS_CREDENTIAL_PROCESS],
+                                           &ps_creds_json_aws_process, err));
+    }
+    say_none(provider, way->name, profile->there, err);
+    return PS_CREDS_NONE;
+}
+
+static enum ps_creds_reply resolve(const struct profile_provider *provider, const struct way *way,
+                                   struct ps_creds_provider **place_out, struct ps_err *err)
+{
+    struct ps_aws_profile profile = { 0 };
+    enum ps_creds_reply reply = PS_CREDS_FAILED;
+
+    if (ps_aws_profile_read(&provider->files, way->name, &profile, err) == PS_OK) {
+        reply = resolve_read(provider, way, &profile, place_out, err);
+    }
+    ps_aws_profile_clear(&profile);
+    return reply;
+}
+
+static void drop_place(struct profile_provider *provider)
+{
+    if (provider->place != NULL) {
+        provider->place->free(provider->place);
+        provider->place = NULL;
+    }
+}
+
+static void look(struct ps_creds_provider *base, ps_creds_reply_fn reply_fn, void *user)
+{
+    struct profile_provider *provider = (struct profile_provider *)base;
+    const struct way way = { .name = provider->name };
+    struct ps_err err = { 0 };
+    enum ps_creds_reply reply;
+
+    drop_place(provider);
+    reply = resolve(provider, &way, &provider->place, &err);
+    if (reply == PS_CREDS_FOUND) {
+        provider->place->look(provider->place, reply_fn, user);
+        return;
+    }
+    reply_fn(user, reply, NULL, &err);
 }
 
 /* --- life --- */
 
-static void profile_free(struct ps_creds_provider *provider)
+static void profile_free(struct ps_creds_provider *base)
 {
-    struct profile_provider *profile = (struct profile_provider *)provider;
+    struct profile_provider *provider = (struct profile_provider *)base;
 
-    free(profile->profile);
-    free(profile->credentials_path);
-    free(profile->config_path);
-    free(profile);
+    drop_place(provider);
+    free(provider->name);
+    ps_aws_files_clear(&provider->files);
+    free(provider);
 }
 
-/* The variable's path ("~/" is HOME), else HOME and fallback. NULL without HOME, or when memory is out. */
-static char *find_path(ps_getenv_fn getenv_fn, void *getenv_user, const char *variable,
-                       const char *fallback)
+enum ps_code ps_creds_profile_new(struct ps_creds_provider **provider_out,
+                                  const struct ps_creds_context *context, const char *name,
+                                  struct ps_err *err)
 {
-    const char *home = ps_creds_env_get(getenv_fn, getenv_user, "HOME");
-    const char *path = ps_creds_env_get(getenv_fn, getenv_user, variable);
+    struct profile_provider *provider = calloc(1, sizeof(*provider));
 
-    if (path != NULL && !ps_str_has_prefix(path, "~/")) {
-        return ps_strdup(path);
+    if (provider != NULL) {
+        provider->base.look = look;
+        provider->base.free = profile_free;
+        provider->context = context;
+        provider->name = ps_strdup(name);
+        ps_aws_files_init(&provider->files, context->getenv, context->getenv_user);
     }
-    if (home == NULL) {
-        return NULL;
-    }
-    return ps_str_format("%s/%s", home, path != NULL ? path + strlen("~/") : fallback);
-}
-
-enum ps_code ps_creds_profile_new(struct ps_creds_provider **provider_out, const char *profile_name,
-                                  ps_getenv_fn getenv_fn, void *getenv_user, struct ps_err *err)
-{
-    struct profile_provider *profile = calloc(1, sizeof(*profile));
-
-    if (profile == NULL) {
+    if (provider == NULL || provider->name == NULL) {
+        if (provider != NULL) {
+            profile_free(&provider->base);
+        }
         return ps_err_set(err, PS_E_NO_MEMORY, "credentials: out of memory");
     }
-    profile->base.look = look;
-    profile->base.free = profile_free;
-    profile->profile = ps_strdup(profile_name);
-    profile->credentials_path =
-        find_path(getenv_fn, getenv_user, "AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials");
-    profile->config_path = find_path(getenv_fn, getenv_user, "AWS_CONFIG_FILE", ".aws/config");
-    if (profile->profile == NULL) {
-        profile_free(&profile->base);
-        return ps_err_set(err, PS_E_NO_MEMORY, "credentials: out of memory");
-    }
-    *provider_out = &profile->base;
+    *provider_out = &provider->base;
     return PS_OK;
 }
 
-char *ps_creds_profile_region(const struct ps_creds_provider *provider)
+char *ps_creds_profile_region(const struct ps_creds_provider *base)
 {
-    const struct profile_provider *profile = (const struct profile_provider *)provider;
-    struct found credentials = { .profile = profile->profile };
-    struct found config = { .profile = profile->profile, .is_config = true };
+    const struct profile_provider *provider = (const struct profile_provider *)base;
+    struct ps_aws_profile profile = { 0 };
     char *region = NULL;
 
-    if (read_file(profile->credentials_path, &credentials, NULL) == PS_OK &&
-        read_file(profile->config_path, &config, NULL) == PS_OK) {
-        struct found *from = credentials.region != NULL ? &credentials : &config;
-
-        region = from->region;
-        from->region = NULL;
+    if (ps_aws_profile_read(&provider->files, provider->name, &profile, NULL) == PS_OK) {
+        region = profile.values[PS_AWS_REGION];
+        profile.values[PS_AWS_REGION] = NULL;
     }
-    found_clear(&credentials);
-    found_clear(&config);
+    ps_aws_profile_clear(&profile);
     return region;
 }

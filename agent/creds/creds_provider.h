@@ -1,7 +1,7 @@
 /**
  * creds_provider - one place where credentials may be found; asynchronous, as some of them are asked over the network.
  *
- * Flow:    creds_chain.c -> [creds_provider] -> creds_env.h, creds_profile.h
+ * Flow:    creds_chain.c -> [creds_provider] -> creds_env.h, creds_profile.h, creds_role.h, creds_imds.h, ...
  * Thread:  the loop thread
  * Source:  none
  */
@@ -19,6 +19,18 @@ enum ps_creds_reply {
 /** creds is moved: the receiver owns what is in it. creds and err themselves are borrowed for the call. */
 typedef void (*ps_creds_reply_fn)(void *user, enum ps_creds_reply reply, struct ps_creds *creds,
                                   const struct ps_err *err);
+
+/** What places are looked at with; borrowed for the life of the chain. */
+struct ps_creds_context {
+    enum ps_creds_family family;
+    ps_getenv_fn getenv;
+    void *getenv_user;
+    const struct ps_clock *clock;
+    uv_loop_t *loop;
+    struct ps_http_client *http;
+    const struct ps_log *log;
+    const char *region; /* NULL = not known */
+};
 
 /** First member of every provider's own struct. */
 struct ps_creds_provider {

@@ -194,12 +194,11 @@ static enum ps_code check_kind(const char *path, int fd, struct ps_err *err)
     return PS_OK;
 }
 
-enum ps_code ps_shared_file_read(const char *path, const struct ps_shared_file_handler *handler,
-                                 void *user, struct ps_err *err)
+enum ps_code ps_shared_file_load(const char *path, char **text_out, size_t *size_bytes_out,
+                                 struct ps_err *err)
 {
     const size_t capacity_bytes =
         PS_SHARED_FILE_MAX_BYTES + 1; /* one more tells that it is too large */
-    size_t size_bytes = 0;
     char *text = NULL;
     enum ps_code code;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -211,18 +210,41 @@ enum ps_code ps_shared_file_read(const char *path, const struct ps_shared_file_h
     if (code != PS_OK) {
         goto out;
     }
-    text = malloc(capacity_bytes);
+    text = calloc(1, capacity_bytes + 1);
     if (text == NULL) {
         code = ps_err_set(err, PS_E_NO_MEMORY, "%s: out of memory", path);
         goto out;
     }
-    code = read_all(path, fd, text, capacity_bytes, &size_bytes, err);
+    code = read_all(path, fd, text, capacity_bytes, size_bytes_out, err);
+    if (code == PS_OK) {
+        text[*size_bytes_out] = '\0';
+        *text_out = text;
+        text = NULL;
+    }
+out:
+    ps_shared_file_wipe(text);
+    (void)close(fd);
+    return code;
+}
+
+void ps_shared_file_wipe(char *text)
+{
+    if (text != NULL) {
+        explicit_bzero(text, PS_SHARED_FILE_MAX_BYTES + 1);
+        free(text);
+    }
+}
+
+enum ps_code ps_shared_file_read(const char *path, const struct ps_shared_file_handler *handler,
+                                 void *user, struct ps_err *err)
+{
+    char *text = NULL;
+    size_t size_bytes = 0;
+    enum ps_code code = ps_shared_file_load(path, &text, &size_bytes, err);
+
     if (code == PS_OK) {
         code = ps_shared_file_parse(path, text, size_bytes, handler, user, err);
     }
-    explicit_bzero(text, capacity_bytes);
-out:
-    free(text);
-    (void)close(fd);
+    ps_shared_file_wipe(text);
     return code;
 }

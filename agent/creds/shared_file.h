@@ -28,6 +28,18 @@ struct ps_shared_file_handler {
 };
 
 /**
+ * Read all of path, which is a regular file, with a NUL after it. *text_out is freed by ps_shared_file_wipe.
+ *
+ * Errors:  PS_E_NOT_FOUND, PS_E_DENIED, PS_E_IO; PS_E_INVALID for another kind of file; PS_E_TOO_LARGE;
+ *          PS_E_NO_MEMORY.
+ */
+PS_MUST_USE enum ps_code ps_shared_file_load(const char *path, char **text_out,
+                                             size_t *size_bytes_out, struct ps_err *err);
+
+/** Wipe and free what ps_shared_file_load gave, changed in place or not. NULL is allowed. */
+void ps_shared_file_wipe(char *text);
+
+/**
  * Read all of path and call handler in the order of the file. What it held in memory is wiped.
  *
  * Errors:  PS_E_NOT_FOUND no such file; PS_E_INVALID "path:line: what is wrong", without the line's text, which may be

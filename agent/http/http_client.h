@@ -84,6 +84,7 @@ struct ps_http_options {
     bool expect_continue;      /* send Expect: 100-continue and wait up to 1 s for leave */
     const char *ca_bundle;     /* file; NULL = the system's; copied */
     const char *unix_socket;   /* NULL = TCP; copied */
+    bool no_proxy;             /* whatever http_proxy says: metadata services are of this machine */
 };
 
 /** Counts since the client was made, for progress, tests and metrics. */

@@ -258,6 +258,9 @@ static CURLcode set_transport(struct ps_http_request *request,
     if (result == CURLE_OK && options->ca_bundle != NULL) {
         result = curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_bundle);
     }
+    if (result == CURLE_OK && options->no_proxy) {
+        result = curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    }
     if (result == CURLE_OK && options->unix_socket != NULL) {
         result = curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket);
     }

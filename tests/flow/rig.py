@@ -48,7 +48,9 @@ class Rig:
     def __init__(self, kind):
         self.kind = kind
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="purser-flow-"))
-        self.env = dict(os.environ, PURSER_STATE_DIR=str(self.dir / "state"))
+        # No metadata service is asked: on a machine in a cloud there would be one.
+        self.env = dict(os.environ, PURSER_STATE_DIR=str(self.dir / "state"), AWS_EC2_METADATA_DISABLED="true",
+                        ALIBABA_CLOUD_ECS_METADATA_DISABLED="true")
         self.server = None
         self.log = self.dir / "server.log"
         self.data = self.dir / "data"

@@ -14,17 +14,29 @@ static char home[64];
 
 static void make_home(void)
 {
-    char path[128];
+    static const char *const dirs[] = { ".aws", ".aliyun", ".alibabacloud" };
 
     (void)snprintf(home, sizeof(home), "/tmp/purser-creds-XXXXXX");
     cr_assert_not_null(mkdtemp(home));
-    (void)snprintf(path, sizeof(path), "%s/.aws", home);
-    cr_assert_eq(mkdir(path, 0700), 0);
+    for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+        char path[128];
+
+        (void)snprintf(path, sizeof(path), "%s/%s", home, dirs[i]);
+        cr_assert_eq(mkdir(path, 0700), 0);
+    }
 }
 
 static void drop_home(void)
 {
-    static const char *const names[] = { ".aws/credentials", ".aws/config", "other", ".aws", "" };
+    static const char *const names[] = { ".aws/credentials",
+                                         ".aws/config",
+                                         ".aliyun/config.json",
+                                         ".alibabacloud/credentials",
+                                         "other",
+                                         ".aws",
+                                         ".aliyun",
+                                         ".alibabacloud",
+                                         "" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char path[128];
@@ -133,6 +145,8 @@ struct row {
     const char *profile;
     const char *credentials; /* NULL = no such file */
     const char *config;
+    const char *aliyun_config;
+    const char *aliyun_credentials;
     const char *text;   /* "" = an error */
     const char *region; /* NULL = none */
     enum ps_code code;
@@ -248,8 +262,8 @@ static const struct row rows[] = {
       .config = "[profile x]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = default\n",
       .profile = "x",
       .text = "",
-      .code = PS_E_DENIED,
-      .said = { "profile x uses role_arn" } },
+      .code = PS_E_UNSUPPORTED,
+      .said = { "role arn:aws:iam::1:role/r: nothing is asked over the network here" } },
     { .name = "keys go before credential_process",
       .credentials = TWO_PROFILES,
       .config = "[default]\ncredential_process = /bin/false\n",
@@ -257,8 +271,45 @@ static const struct row rows[] = {
     { .name = "credential_process alone",
       .config = "[default]\ncredential_process = /bin/false\n",
       .text = "",
+      .code = PS_E_NO_MEMORY,
+      .said = { "credential_process: no loop" } },
+    { .name = "a circle of source_profile",
+      .profile = "x",
+      .config = "[profile x]\nrole_arn = arn:a\nsource_profile = y\n"
+                "[profile y]\nrole_arn = arn:b\nsource_profile = x\n",
+      .text = "",
+      .code = PS_E_INVALID,
+      .said = { "source_profile of y leads back to x" } },
+    { .name = "a role without a source",
+      .profile = "x",
+      .config = "[profile x]\nrole_arn = arn:a\n",
+      .text = "",
+      .code = PS_E_INVALID,
+      .said = { "neither source_profile nor" } },
+    { .name = "a role whose source is nowhere",
+      .profile = "x",
+      .config = "[profile x]\nrole_arn = arn:a\nsource_profile = nowhere\n",
+      .text = "",
       .code = PS_E_DENIED,
-      .said = { "uses credential_process" } },
+      .said = { "profile nowhere is not in" } },
+    { .name = "a role that wants a token of a person's",
+      .profile = "x",
+      .config = "[profile x]\nrole_arn = arn:a\nsource_profile = x\nmfa_serial = m\n"
+                "aws_access_key_id = i\naws_secret_access_key = hunter2\n",
+      .text = "",
+      .code = PS_E_DENIED,
+      .said = { "profile x uses mfa_serial, which purser cannot" } },
+    { .name = "single sign-on alone",
+      .config = "[default]\nsso_session = s\n",
+      .text = "",
+      .code = PS_E_DENIED,
+      .said = { "uses sso_session" } },
+    { .name = "a duration that no role has",
+      .profile = "x",
+      .config = "[profile x]\nrole_arn = arn:a\nsource_profile = d\nduration_seconds = 12\n",
+      .text = "",
+      .code = PS_E_INVALID,
+      .said = { "duration_seconds 12 is not 900 to 43200" } },
     { .name = "no HOME",
       .env = { .no_home = true },
       .text = "",
@@ -298,6 +349,55 @@ static const struct row rows[] = {
       .text = "",
       .code = PS_E_INVALID,
       .said = { "ALIBABA_CLOUD_ACCESS_KEY_ID is not" } },
+    { .name = "Aliyun: the CLI's current profile, and its region",
+      .family = PS_CREDS_ALIYUN,
+      .config = NULL,
+      .aliyun_config = "{\"current\":\"b\",\"profiles\":[{\"name\":\"a\",\"mode\":\"AK\","
+                       "\"access_key_id\":\"aid\",\"access_key_secret\":\"as\"},"
+                       "{\"name\":\"b\",\"mode\":\"StsToken\",\"access_key_id\":\"bid\","
+                       "\"access_key_secret\":\"bs\",\"sts_token\":\"bt\","
+                       "\"region_id\":\"cn-beijing\"}]}",
+      .text = "bid bs bt profile (current)",
+      .region = "cn-beijing" },
+    { .name = "Aliyun: ALIBABA_CLOUD_PROFILE says which",
+      .family = PS_CREDS_ALIYUN,
+      .env.lines = { "ALIBABA_CLOUD_PROFILE=a" },
+      .aliyun_config = "{\"current\":\"b\",\"profiles\":[{\"name\":\"a\",\"mode\":\"AK\","
+                       "\"access_key_id\":\"aid\",\"access_key_secret\":\"as\"}]}",
+      .text = "aid as - profile a in" },
+    { .name = "Aliyun: a mode that purser cannot, then the credentials file",
+      .family = PS_CREDS_ALIYUN,
+      .aliyun_config = "{\"profiles\":[{\"name\":\"default\",\"mode\":\"CloudSSO\"}]}",
+      .aliyun_credentials = "[default]\nenable = true\ntype = access_key\n"
+                            "access_key_id = iid\naccess_key_secret = is\n",
+      .text = "iid is - profile default in" },
+    { .name = "Aliyun: a section that is not enabled",
+      .family = PS_CREDS_ALIYUN,
+      .aliyun_credentials = "[default]\nenable = false\ntype = access_key\n"
+                            "access_key_id = iid\naccess_key_secret = is\n",
+      .text = "",
+      .code = PS_E_DENIED,
+      .said = { "profile default is not in" } },
+    { .name = "Aliyun: one key of two",
+      .family = PS_CREDS_ALIYUN,
+      .aliyun_config = "{\"profiles\":[{\"name\":\"default\",\"mode\":\"AK\","
+                       "\"access_key_secret\":\"hunter2\"}]}",
+      .text = "",
+      .code = PS_E_INVALID,
+      .said = { "has one of access_key_id and access_key_secret only" } },
+    { .name = "Aliyun: a bad file, without its text",
+      .family = PS_CREDS_ALIYUN,
+      .aliyun_config = "{\"profiles\":[\nhunter2",
+      .text = "",
+      .code = PS_E_INVALID,
+      .said = { "/.aliyun/config.json:2: not JSON" } },
+    { .name = "Aliyun: a circle of source_profile",
+      .family = PS_CREDS_ALIYUN,
+      .aliyun_config = "{\"profiles\":[{\"name\":\"default\",\"mode\":\"ChainableRamRoleArn\","
+                       "\"ram_role_arn\":\"acs:ram::1:role/r\",\"source_profile\":\"default\"}]}",
+      .text = "",
+      .code = PS_E_INVALID,
+      .said = { "in a circle" } },
     { .name = "Aliyun: nothing of AWS counts",
       .family = PS_CREDS_ALIYUN,
       .env.lines = { ENV_KEYS },
@@ -318,6 +418,12 @@ static void check_row(const struct row *row)
     }
     if (row->config != NULL) {
         write_file(".aws/config", row->config);
+    }
+    if (row->aliyun_config != NULL) {
+        write_file(".aliyun/config.json", row->aliyun_config);
+    }
+    if (row->aliyun_credentials != NULL) {
+        write_file(".alibabacloud/credentials", row->aliyun_credentials);
     }
     chain = chain_of_family(row->family, &env, row->profile);
     ps_creds_get(chain, 0, on_creds, &seen);
@@ -582,7 +688,8 @@ Test(creds_chain, early_renewal_that_failed_is_not_tried_at_once_again)
     struct ps_creds_chain *chain = slow_chain(&slow, &env);
 
     ps_creds_get(chain, 0, on_creds, &seen);
-    slow_find(&slow, "first", now_ms + 12 * MINUTE_MS);
+    slow_find(&slow, "first", now_ms + 60 * MINUTE_MS);
+    now_ms += 48 * MINUTE_MS;
     ps_creds_get(chain, 0, on_creds, &seen);
     cr_expect_eq(slow.look_count, 2);
     slow_fail(&slow, PS_CREDS_FAILED);
@@ -604,7 +711,8 @@ Test(creds_chain, uses_what_it_holds_to_the_end_when_renewal_fails)
     struct ps_creds_chain *chain = slow_chain(&slow, &env);
 
     ps_creds_get(chain, 0, on_creds, &seen);
-    slow_find(&slow, "first", now_ms + 5 * MINUTE_MS);
+    slow_find(&slow, "first", now_ms + 60 * MINUTE_MS);
+    now_ms += 55 * MINUTE_MS;
     ps_creds_get(chain, 0, on_creds, &seen);
     slow_fail(&slow, PS_CREDS_FAILED);
     cr_expect_eq(seen.err.code, PS_OK);
