@@ -100,6 +100,11 @@ PS_MUST_USE enum ps_code ps_sign_v4_presign(const struct ps_sign_v4_request *req
                                             uint32_t expires_s, struct ps_sign_v4_key *key,
                                             struct ps_buf *query, struct ps_err *err);
 
+/** Append the canonical query: encoded, sorted, joined. Errors as ps_buf_append. */
+PS_MUST_USE enum ps_code ps_sign_v4_append_query(struct ps_buf *out,
+                                                 const struct ps_sign_v4_request *request,
+                                                 struct ps_err *err);
+
 /** Append "METHOD\nPATH\nQUERY\nHEADERS\nSIGNEDHEADERS\nPAYLOADHASH": what is signed, for tests and diagnosis. */
 PS_MUST_USE enum ps_code ps_sign_v4_canonical(const struct ps_sign_v4_request *request,
                                               struct ps_buf *canonical, struct ps_err *err);

@@ -11,11 +11,6 @@
 #include "creds/sign_v4.h"
 #include "http/http_date.h"
 
-/** Append the canonical query: encoded, sorted, joined. Errors as ps_buf_append. */
-PS_MUST_USE enum ps_code ps_sign_v4_append_query(struct ps_buf *out,
-                                                 const struct ps_sign_v4_request *request,
-                                                 struct ps_err *err);
-
 /** Append "host;x-amz-date". Errors as ps_buf_append; PS_E_INVALID without a host header. */
 PS_MUST_USE enum ps_code ps_sign_v4_append_names(struct ps_buf *out,
                                                  const struct ps_sign_v4_request *request,
