@@ -145,6 +145,15 @@ enum ps_code ps_settings_load(struct ps_settings *settings, const char *config_p
     return code == PS_OK ? read_env(settings, getenv_fn, getenv_user, err) : code;
 }
 
+/* Below the help, or further left where they would go over the 80 columns. */
+static void print_choices(FILE *file, const char *choices)
+{
+    size_t length = strlen(choices);
+    size_t indent = length > 44 && length < 79 ? 79 - length : 35;
+
+    (void)fprintf(file, "%*s%s\n", (int)indent, "", choices);
+}
+
 static void describe_rows(FILE *file, const char *prefix, const struct ps_setting *rows,
                           size_t count)
 {
@@ -155,7 +164,7 @@ static void describe_rows(FILE *file, const char *prefix, const struct ps_settin
                        rows[i].default_text[0] != '\0' ? rows[i].default_text : "''");
         (void)fprintf(file, "  %-32s %s\n", left, rows[i].help);
         if (rows[i].choices[0] != '\0') {
-            (void)fprintf(file, "  %-32s %s\n", "", rows[i].choices);
+            print_choices(file, rows[i].choices);
         }
     }
 }

@@ -19,12 +19,14 @@
 /** Text is on the heap and owned by the settings; "" = not set. */
 struct ps_store_settings {
     char *name;
-    char *url; /* "s3://bucket/prefix", "file:///dir" */
+    char *url; /* "s3://bucket/prefix", "oss://bucket", "file:///dir" */
     char *endpoint;
     char *region;
     char *path_style; /* "auto" "true" "false" */
     char *profile;
-    char *checksum; /* "auto" "crc64nvme" "crc32c" "crc32" "sha256" "md5" "none" */
+    char *checksum;  /* "auto" "crc64nvme" "crc64ecma" "crc32c" "crc32" "sha256" "md5" "none" */
+    char *network;   /* of OSS: "public" "internal" "accelerate" "dual-stack" */
+    char *signature; /* of OSS: "v4" "v1" */
     bool sign_payload;
     char *ca_bundle;
     uint64_t connect_timeout_ms;

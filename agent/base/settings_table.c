@@ -53,14 +53,19 @@ const struct ps_setting ps_settings_rows[] = {
 const size_t ps_settings_row_count = sizeof(ps_settings_rows) / sizeof(ps_settings_rows[0]);
 
 const struct ps_setting ps_settings_store_rows[] = {
-    { "url", PS_SETTING_TEXT, STORE(url), "", "", 0, "s3://bucket/prefix or file:///dir" },
-    { "endpoint", PS_SETTING_TEXT, STORE(endpoint), "", "", 0, "default: AWS_ENDPOINT_URL_S3" },
-    { "region", PS_SETTING_TEXT, STORE(region), "", "", 0, "default: AWS_REGION, the profile" },
+    { "url", PS_SETTING_TEXT, STORE(url), "", "", 0, "s3://bucket/prefix, oss://..., file:///dir" },
+    { "endpoint", PS_SETTING_TEXT, STORE(endpoint), "", "", 0,
+      "default: AWS_ENDPOINT_URL_S3, OSS_ENDPOINT" },
+    { "region", PS_SETTING_TEXT, STORE(region), "", "", 0,
+      "default: AWS_REGION, OSS_REGION, the profile" },
     { "path_style", PS_SETTING_CHOICE, STORE(path_style), "auto", "auto true false", 0,
       "host/bucket/key" },
     { "profile", PS_SETTING_TEXT, STORE(profile), "", "", 0, "default: AWS_PROFILE" },
     { "checksum", PS_SETTING_CHOICE, STORE(checksum), "auto",
-      "auto crc64nvme crc32c crc32 sha256 md5 none", 0, "that the store confirms" },
+      "auto crc64nvme crc64ecma crc32c crc32 sha256 md5 none", 0, "that the store confirms" },
+    { "network", PS_SETTING_CHOICE, STORE(network), "public",
+      "public internal accelerate dual-stack", 0, "OSS: how a region is reached" },
+    { "signature", PS_SETTING_CHOICE, STORE(signature), "v4", "v4 v1", 0, "OSS: version" },
     { "sign_payload", PS_SETTING_BOOL, STORE(sign_payload), "false", "", 0,
       "sign a SHA-256 of each body" },
     { "ca_bundle", PS_SETTING_TEXT, STORE(ca_bundle), "", "", 0, "default: AWS_CA_BUNDLE" },

@@ -54,6 +54,8 @@ struct ps_s3_dialect {
     const char *checksum_mode; /* asks HEAD and GET for checksums */
     const char *create_only;
     const char *create_only_value;
+    bool begin_takes_create_only; /* CreateMultipartUpload knows create_only too */
+    bool tokens_are_encoded;      /* encoding-type=url also encodes NextContinuationToken */
 
     uint32_t checksum_set; /* bit 1 << enum ps_checksum_algorithm: those it knows */
     bool date_is_imf;      /* date as RFC 9110 writes it; else 20130524T000000Z */
@@ -61,6 +63,8 @@ struct ps_s3_dialect {
 
     /** Host that the region stands for, without the bucket. NULL when memory is out; free(). */
     char *(*region_host)(const struct ps_s3_store *store);
+    /** Write the region that an endpoint stands for; false = none. NULL where answers name regions. */
+    bool (*endpoint_region)(const char *host, char *region, size_t region_size_bytes);
     /** Append the value of Authorization. Errors as ps_sign_v4_authorize. */
     enum ps_code (*authorize)(struct ps_s3_store *store, const struct ps_s3_signing *signing,
                               struct ps_buf *authorization, struct ps_err *err);

@@ -1,5 +1,6 @@
 #include "store/s3_error.h"
 
+#include "base/encode.h"
 #include "base/str.h"
 #include "base/xml_read.h"
 #include "http/http_date.h"
@@ -18,6 +19,9 @@
 
 /** A correction smaller than this changes nothing: Date counts whole seconds. */
 #define CLOCK_STEP_MIN_MS 2000
+
+/** x-oss-err decoded: some hundred bytes. Longer ones are not read, and the status decides. */
+#define OSS_HEADER_MAX_BYTES ((size_t)4096)
 
 /** Of the store's own words: the code before and the mend after them matter more in a line of 255 bytes. */
 #define MESSAGE_SHOWN_BYTES ((size_t)100)
@@ -47,16 +51,46 @@ static enum ps_code on_end(void *user, const char *path, const char *text, struc
         ps_s3_error_copy(error->request_id, sizeof(error->request_id), text);
     } else if (strcmp(path, "/Error/Region") == 0) {
         ps_s3_error_copy(error->region, sizeof(error->region), text);
+    } else if (strcmp(path, "/Error/Endpoint") == 0) {
+        ps_s3_error_copy(error->endpoint, sizeof(error->endpoint), text);
+    } else if (strcmp(path, "/Error/EC") == 0) {
+        ps_s3_error_copy(error->ec, sizeof(error->ec), text);
     }
     return PS_OK;
 }
 
+static const struct ps_xml_handler error_handler = { .end = on_end };
+
+/* HEAD has no body: OSS puts the XML into a header. */
+static void read_oss_header(const struct ps_http_answer *answer, struct ps_s3_error *error)
+{
+    const char *encoded = ps_http_answer_header(answer, "x-oss-err");
+    const char *ec = ps_http_answer_header(answer, "x-oss-ec");
+    char xml[OSS_HEADER_MAX_BYTES];
+    size_t size_bytes = 0;
+
+    if (encoded != NULL && error->code[0] == '\0' &&
+        ps_base64_decode(encoded, xml, sizeof(xml), &size_bytes) &&
+        ps_xml_read(xml, size_bytes, &error_handler, error, NULL) != PS_OK) {
+        return; /* what was read before the fault counts */
+    }
+    if (ec != NULL) {
+        ps_s3_error_copy(error->ec, sizeof(error->ec), ec);
+    }
+}
+
+static const char *request_id(const struct ps_http_answer *answer)
+{
+    const char *id = ps_http_answer_header(answer, "x-amz-request-id");
+
+    return id != NULL ? id : ps_http_answer_header(answer, "x-oss-request-id");
+}
+
 void ps_s3_error_read(const struct ps_http_answer *answer, struct ps_s3_error *error_out)
 {
-    static const struct ps_xml_handler handler = { .end = on_end };
     size_t size_bytes = 0;
     const char *body = ps_http_answer_body(answer, &size_bytes);
-    const char *id = ps_http_answer_header(answer, "x-amz-request-id");
+    const char *id = request_id(answer);
     const char *region = ps_http_answer_header(answer, "x-amz-bucket-region");
     /* MinIO says in a header what the missing body of HEAD cannot. */
     const char *code = ps_http_answer_header(answer, "x-minio-error-code");
@@ -67,10 +101,11 @@ void ps_s3_error_read(const struct ps_http_answer *answer, struct ps_s3_error *e
         size_bytes--;
     }
     /* A proxy may answer in HTML, and a body may be cut: what was read before counts. */
-    if (ps_xml_read(body, size_bytes, &handler, error_out, NULL) != PS_OK &&
+    if (ps_xml_read(body, size_bytes, &error_handler, error_out, NULL) != PS_OK &&
         error_out->code[0] == '\0' && code != NULL) {
         ps_s3_error_copy(error_out->code, sizeof(error_out->code), code);
     }
+    read_oss_header(answer, error_out);
     if (id != NULL) {
         ps_s3_error_copy(error_out->request_id, sizeof(error_out->request_id), id);
     }
@@ -79,10 +114,18 @@ void ps_s3_error_read(const struct ps_http_answer *answer, struct ps_s3_error *e
     }
 }
 
+/* OSS refuses a bucket of another region as AccessDenied, and names the endpoint that it has. */
+static bool is_elsewhere(const struct ps_s3_error *error)
+{
+    return error->endpoint[0] != '\0' && strcmp(error->code, "AccessDenied") == 0;
+}
+
 enum ps_code ps_s3_error_fill(const struct ps_s3_error *error, int http_status, struct ps_err *err)
 {
     const char *mend = ps_error_class_mend(http_status, error->code);
+    bool has_ec = error->ec[0] != '\0' && error->request_id[0] != '\0';
     char status[32];
+    char elsewhere[128];
     const char *name = error->code;
     size_t length = strlen(error->message);
 
@@ -97,11 +140,21 @@ enum ps_code ps_s3_error_fill(const struct ps_s3_error *error, int http_status, 
     while (length > 0 && (error->message[length - 1] == '.' || error->message[length - 1] == ' ')) {
         length--;
     }
-    (void)ps_err_set(err, PS_E_TEMPORARY, "%s%s%.*s%s%s%s%s%s", name, length != 0 ? ": " : "",
+    if (is_elsewhere(error)) {
+        (void)snprintf(elsewhere, sizeof(elsewhere),
+                       "the bucket is at %.80s: set endpoint or region", error->endpoint);
+        mend = elsewhere;
+        length = 0; /* says the same in more words */
+    }
+    (void)ps_err_set(err, PS_E_TEMPORARY, "%s%s%.*s%s%s%s%s%s%s%s", name, length != 0 ? ": " : "",
                      (int)length, error->message, error->request_id[0] != '\0' ? " (" : "",
-                     error->request_id, error->request_id[0] != '\0' ? ")" : "",
-                     mend != NULL ? ": " : "", mend != NULL ? mend : "");
+                     error->request_id, has_ec ? ", EC " : "", has_ec ? error->ec : "",
+                     error->request_id[0] != '\0' ? ")" : "", mend != NULL ? ": " : "",
+                     mend != NULL ? mend : "");
     (void)ps_error_class_s3(err, http_status, error->code);
+    if (is_elsewhere(error)) {
+        err->code = PS_E_INVALID;
+    }
     ps_str_copy(err->request_id, sizeof(err->request_id), error->request_id);
     return err->code;
 }
@@ -164,16 +217,35 @@ static bool is_region(const char *region)
     return true;
 }
 
+static void take_region(struct ps_s3_store *store, const char *region)
+{
+    ps_log(store->log, PS_LOG_WARN, store->dialect->family,
+           "%s: the bucket is in region %s, not %s: set region", store->base.root_url, region,
+           store->region);
+    ps_str_copy(store->region, sizeof(store->region), region);
+}
+
 /* Only the region is taken from an answer, never a host: credentials go nowhere but to the endpoint chosen. */
 static bool fix_region(struct ps_s3_store *store, const struct ps_s3_error *error)
 {
     if (!is_region(error->region) || strcmp(error->region, store->region) == 0) {
         return false;
     }
-    ps_log(store->log, PS_LOG_WARN, store->dialect->family,
-           "%s: the bucket is in region %s, not %s: set region", store->base.root_url,
-           error->region, store->region);
-    ps_str_copy(store->region, sizeof(store->region), error->region);
+    take_region(store, error->region);
+    return true;
+}
+
+/* The same where the answer names an endpoint: the host must follow from the region, else it was chosen by the user. */
+static bool fix_endpoint(struct ps_s3_store *store, const struct ps_s3_error *error)
+{
+    char region[PS_S3_REGION_SIZE];
+
+    if (store->dialect->endpoint_region == NULL || !is_elsewhere(error) || store->host != NULL ||
+        !store->dialect->endpoint_region(error->endpoint, region, sizeof(region)) ||
+        !is_region(region) || strcmp(region, store->region) == 0) {
+        return false;
+    }
+    take_region(store, region);
     return true;
 }
 
@@ -204,6 +276,9 @@ enum ps_s3_fix ps_s3_error_fix(struct ps_s3_store *store, const struct ps_http_a
         return PS_S3_FIX_NONE;
     }
     (void)ps_error_class_s3(&class, status, error->code);
+    if ((fixes_done & PS_S3_FIX_REGION) == 0 && fix_endpoint(store, error)) {
+        return PS_S3_FIX_REGION;
+    }
     if (named && class.retry != PS_RETRY_AFTER_FIX) {
         return PS_S3_FIX_NONE;
     }

@@ -17,6 +17,8 @@ struct ps_s3_error {
     char message[160];
     char request_id[64];
     char region[PS_S3_REGION_SIZE];
+    char endpoint[128]; /* where OSS says the bucket is */
+    char ec[32];        /* EC of OSS: the exact cause, for its support */
 };
 
 /** What may be corrected, once each a call. */

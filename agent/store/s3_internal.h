@@ -8,6 +8,7 @@
 #ifndef PS_STORE_S3_INTERNAL_H
 #define PS_STORE_S3_INTERNAL_H
 
+#include "store/oss_endpoint.h"
 #include "store/s3_call.h"
 #include "store/s3_dialect.h"
 #include "store/s3_store.h"
@@ -39,7 +40,8 @@ struct ps_s3_store {
     char *ca_bundle;
     uint32_t connect_timeout_ms;
     uint32_t stall_timeout_ms;
-    char region[PS_S3_REGION_SIZE]; /* corrected by answers */
+    enum ps_oss_network oss_network; /* of region_host, OSS only */
+    char region[PS_S3_REGION_SIZE];  /* corrected by answers */
     struct ps_sign_v4_key sign_key;
     int64_t clock_offset_ms; /* server minus local time; for signing only */
 };

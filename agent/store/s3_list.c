@@ -102,7 +102,9 @@ static enum ps_code take(struct ps_s3_list *base, void *entry, const char *path,
 
 static enum ps_code end_page(struct ps_s3_list *base, struct ps_err *err)
 {
-    enum ps_code code = PS_OK;
+    enum ps_code code = base->op.store->dialect->tokens_are_encoded
+                            ? ps_s3_list_decode(base, &base->page.next_token, err)
+                            : PS_OK;
 
     for (size_t i = 0; i < base->page.count && code == PS_OK; i++) {
         struct ps_object_info *info = ps_s3_list_entry(base, i);

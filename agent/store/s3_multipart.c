@@ -17,6 +17,7 @@ struct begin_op {
     struct ps_s3_op op;
     struct ps_s3_pairs headers;
     enum ps_checksum_algorithm checksum;
+    bool create_only;
     char *upload_id;
     ps_store_begin_fn done;
     void *user;
@@ -94,6 +95,7 @@ static enum ps_code add_algorithm(const struct begin_op *begin, struct ps_s3_pai
 
 static enum ps_code start_begin(struct begin_op *begin, struct ps_err *err)
 {
+    const struct ps_s3_dialect *dialect = begin->op.store->dialect;
     struct ps_s3_call_options call = {
         .operation = "begin_multipart",
         .method = "POST",
@@ -109,6 +111,10 @@ static enum ps_code start_begin(struct begin_op *begin, struct ps_err *err)
     }
     if (code == PS_OK) {
         code = add_algorithm(begin, &call.headers, err);
+    }
+    if (code == PS_OK && begin->create_only && dialect->begin_takes_create_only) {
+        code =
+            ps_s3_pairs_add(&call.headers, dialect->create_only, dialect->create_only_value, err);
     }
     if (code == PS_OK) {
         return ps_s3_call_start(begin->op.store, &call, &begin->op.call, err);
@@ -138,6 +144,7 @@ struct ps_store_op *ps_s3_begin_multipart(struct ps_store *store,
     }
     begin->op.clear = begin_clear;
     begin->checksum = request->options.checksum;
+    begin->create_only = request->options.create_only;
     begin->done = done;
     begin->user = user;
     code = ps_s3_write_headers(begin->op.store, &begin->headers, &request->options, err);

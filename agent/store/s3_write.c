@@ -84,7 +84,7 @@ enum ps_code ps_s3_write_headers(const struct ps_s3_store *store, struct ps_s3_p
 void ps_s3_write_error(const struct ps_s3_outcome *outcome, bool create_only, struct ps_err *err)
 {
     *err = *outcome->err;
-    if (!create_only || err->http_status != 412) {
+    if (!create_only || (err->http_status != 412 && err->code != PS_E_EXISTS)) {
         return;
     }
     err->code = PS_E_EXISTS;

@@ -21,7 +21,7 @@ PS_MUST_USE enum ps_code ps_s3_write_headers(const struct ps_s3_store *store,
                                              struct ps_err *err);
 
 /**
- * What a refused condition means: with create_only a 412 is PS_E_EXISTS, or PS_E_UNKNOWN_OUTCOME when an attempt before
+ * What a refused condition means: with create_only a 412 is PS_E_EXISTS (OSS: FileAlreadyExists), or PS_E_UNKNOWN_OUTCOME when an attempt before
  * may have written the object itself. *err is a copy of outcome's, corrected.
  */
 void ps_s3_write_error(const struct ps_s3_outcome *outcome, bool create_only, struct ps_err *err);

@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "store/file_store.h"
+#include "store/oss_store.h"
 #include "store/s3_store.h"
 
 #include <stdlib.h>
@@ -57,10 +58,11 @@ static enum ps_code choose_checksum(struct ps_s3_options *options, const char *n
     return PS_OK;
 }
 
-static enum ps_code make_parts(const struct ps_store_factory *factory, const char *profile,
-                               struct ps_open_store *open, struct ps_err *err)
+static enum ps_code make_parts(const struct ps_store_factory *factory, enum ps_creds_family family,
+                               const char *profile, struct ps_open_store *open, struct ps_err *err)
 {
     const struct ps_creds_options creds = {
+        .family = family,
         .getenv = factory->getenv,
         .getenv_user = factory->getenv_user,
         .profile = profile[0] != '\0' ? profile : NULL,
@@ -78,19 +80,53 @@ static enum ps_code make_parts(const struct ps_store_factory *factory, const cha
     return ps_creds_chain_new(&open->creds, &creds, err);
 }
 
-static enum ps_code open_s3(const struct ps_store_factory *factory, const struct ps_store_url *url,
-                            const struct ps_store_settings *named, struct ps_open_store *open,
-                            struct ps_err *err)
+static enum ps_code choose_style(struct ps_s3_options *options, const char *path_style,
+                                 const char *checksum, struct ps_err *err)
+{
+    options->path_style = strcmp(path_style, "true") == 0    ? PS_S3_PATH_STYLE_ON
+                          : strcmp(path_style, "false") == 0 ? PS_S3_PATH_STYLE_OFF
+                                                             : PS_S3_PATH_STYLE_AUTO;
+    return choose_checksum(options, checksum, err);
+}
+
+static enum ps_code new_oss(const struct ps_s3_options *base, const struct ps_store_settings *file,
+                            struct ps_open_store *open, struct ps_err *err)
+{
+    struct ps_oss_options options = {
+        .base = *base,
+        .sign_v1 = file->signature != NULL && strcmp(file->signature, "v1") == 0,
+    };
+    const char *network = first_set(file->network, "public", NULL, NULL);
+
+    if (!ps_oss_network_parse(network, &options.network)) {
+        return ps_err_set(err, PS_E_INVALID, "network '%s' is none of OSS", network);
+    }
+    return ps_oss_store_new(&open->store, &options, err);
+}
+
+/* The environment's word for what neither a flag nor the settings say. */
+static const char *endpoint_of(const struct ps_store_factory *factory, bool is_oss,
+                               const struct ps_store_settings *file)
+{
+    const char *given = first_set(factory->overrides.endpoint, file->endpoint, NULL, NULL);
+
+    return is_oss ? first_set(given, env(factory, "OSS_ENDPOINT"), NULL, NULL)
+                  : first_set(given, env(factory, "AWS_ENDPOINT_URL_S3"),
+                              env(factory, "AWS_ENDPOINT_URL"), NULL);
+}
+
+static enum ps_code open_bucket(const struct ps_store_factory *factory,
+                                const struct ps_store_url *url,
+                                const struct ps_store_settings *named, struct ps_open_store *open,
+                                struct ps_err *err)
 {
     static const struct ps_store_settings nothing = { 0 };
     const struct ps_store_overrides *flags = &factory->overrides;
     const struct ps_store_settings *file = named != NULL ? named : &nothing;
-    const char *endpoint =
-        first_set(flags->endpoint, file->endpoint, env(factory, "AWS_ENDPOINT_URL_S3"),
-                  env(factory, "AWS_ENDPOINT_URL"));
-    const char *path_style = first_set(flags->path_style, file->path_style, "auto", NULL);
-    const char *ca_bundle =
-        first_set(flags->ca_bundle, file->ca_bundle, env(factory, "AWS_CA_BUNDLE"), NULL);
+    bool is_oss = strcmp(url->scheme, "oss") == 0;
+    const char *endpoint = endpoint_of(factory, is_oss, file);
+    const char *ca_bundle = first_set(flags->ca_bundle, file->ca_bundle,
+                                      is_oss ? NULL : env(factory, "AWS_CA_BUNDLE"), NULL);
     struct ps_s3_options options = {
         .loop = factory->loop,
         .http = factory->http,
@@ -104,15 +140,12 @@ static enum ps_code open_s3(const struct ps_store_factory *factory, const struct
         .connect_timeout_ms = (uint32_t)file->connect_timeout_ms,
         .stall_timeout_ms = (uint32_t)file->stall_timeout_ms,
     };
-    enum ps_code code =
-        make_parts(factory, first_set(flags->profile, file->profile, NULL, NULL), open, err);
+    enum ps_code code = make_parts(factory, is_oss ? PS_CREDS_ALIYUN : PS_CREDS_AWS,
+                                   first_set(flags->profile, file->profile, NULL, NULL), open, err);
 
-    options.path_style = strcmp(path_style, "true") == 0    ? PS_S3_PATH_STYLE_ON
-                         : strcmp(path_style, "false") == 0 ? PS_S3_PATH_STYLE_OFF
-                                                            : PS_S3_PATH_STYLE_AUTO;
     if (code == PS_OK) {
-        code = choose_checksum(&options, first_set(flags->checksum, file->checksum, "auto", NULL),
-                               err);
+        code = choose_style(&options, first_set(flags->path_style, file->path_style, "auto", NULL),
+                            first_set(flags->checksum, file->checksum, "auto", NULL), err);
     }
     if (code != PS_OK) {
         return code;
@@ -120,11 +153,13 @@ static enum ps_code open_s3(const struct ps_store_factory *factory, const struct
     options.creds = open->creds;
     options.retry = open->retrier;
     open->key = ps_strdup(url->key);
-    ps_str_copy(open->endpoint, sizeof(open->endpoint), endpoint[0] != '\0' ? endpoint : "AWS");
+    ps_str_copy(open->endpoint, sizeof(open->endpoint),
+                first_set(endpoint, is_oss ? "OSS" : "AWS", NULL, NULL));
     if (open->key == NULL) {
         return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
-    return ps_s3_store_new(&open->store, &options, err);
+    return is_oss ? new_oss(&options, file, open, err)
+                  : ps_s3_store_new(&open->store, &options, err);
 }
 
 enum ps_code ps_store_open(const struct ps_store_factory *factory, const char *url,
@@ -144,11 +179,8 @@ enum ps_code ps_store_open(const struct ps_store_factory *factory, const char *u
         code = ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     } else if (strcmp(parts.scheme, "file") == 0) {
         code = open_file(factory, &parts, &open, err);
-    } else if (strcmp(parts.scheme, "s3") == 0) {
-        code = open_s3(factory, &parts, named, &open, err);
     } else {
-        code = ps_err_set(err, PS_E_UNSUPPORTED, "%s: no store for %s:// yet: use s3:// or file://",
-                          url, parts.scheme);
+        code = open_bucket(factory, &parts, named, &open, err);
     }
     ps_store_url_clear(&parts);
     if (code != PS_OK) {

@@ -1,9 +1,9 @@
 /**
  * store_open - the store that a URL names, by the settings, and the key in it.
  *
- * Flow:    cli/app.h -> [store_open] -> file_store.h, s3_store.h
+ * Flow:    cli/app.h -> [store_open] -> file_store.h, s3_store.h, oss_store.h
  * Thread:  the loop thread
- * Source:  AWS SDK: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_CA_BUNDLE
+ * Source:  AWS SDK: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_CA_BUNDLE; ossutil: OSS_ENDPOINT, OSS_REGION
  */
 #ifndef PS_STORE_STORE_OPEN_H
 #define PS_STORE_STORE_OPEN_H

@@ -1,0 +1,108 @@
+#include "store/oss_dialect.h"
+
+#include "base/str.h"
+#include "store/oss_endpoint.h"
+#include "store/s3_internal.h"
+#include "store/sign_oss1.h"
+
+#define KIB ((uint64_t)1024)
+#define GIB (1024 * 1024 * KIB)
+
+/** OSS: 10,000 parts of 5 GiB. */
+#define OBJECT_SIZE_MAX_BYTES (UINT64_C(50000) * GIB)
+
+#define BIT(algorithm) (1U << (unsigned)(algorithm))
+#define CHECKSUM_SET (BIT(PS_CHECKSUM_CRC64_ECMA) | BIT(PS_CHECKSUM_MD5) | BIT(PS_CHECKSUM_NONE))
+
+static char *region_host(const struct ps_s3_store *store)
+{
+    return ps_oss_endpoint_host(store->region, store->oss_network);
+}
+
+static struct ps_sign_oss_request to_sign(const struct ps_s3_store *store,
+                                          const struct ps_s3_signing *signing)
+{
+    return (struct ps_sign_oss_request){
+        .method = signing->method,
+        .bucket = store->bucket,
+        .key = signing->key,
+        .query = signing->query,
+        .query_count = signing->query_count,
+        .headers = signing->headers,
+        .header_count = signing->header_count,
+        .region = store->region,
+        .product = ps_oss_region_is_cloudbox(store->region) ? "oss-cloudbox" : NULL,
+        .unix_ms = signing->now_unix_ms,
+        .access_key_id = signing->creds->access_key_id,
+        .secret_access_key = signing->creds->secret_access_key,
+        .session_token = signing->creds->session_token,
+    };
+}
+
+static enum ps_code authorize_v4(struct ps_s3_store *store, const struct ps_s3_signing *signing,
+                                 struct ps_buf *authorization, struct ps_err *err)
+{
+    const struct ps_sign_oss_request request = to_sign(store, signing);
+
+    return ps_sign_oss4_authorize(&request, &store->sign_key, authorization, err);
+}
+
+static enum ps_code authorize_v1(struct ps_s3_store *store, const struct ps_s3_signing *signing,
+                                 struct ps_buf *authorization, struct ps_err *err)
+{
+    const struct ps_sign_oss_request request = to_sign(store, signing);
+
+    return ps_sign_oss1_authorize(&request, authorization, err);
+}
+
+static enum ps_code set_capabilities(struct ps_s3_store *store, const struct ps_s3_options *options,
+                                     struct ps_err *err)
+{
+    struct ps_store_capabilities *can = &store->base.capabilities;
+
+    if (options->checksum_fixed && (CHECKSUM_SET & BIT(options->checksum)) == 0) {
+        return ps_err_set(err, PS_E_INVALID, "OSS knows no checksum %s: use crc64ecma, md5 or none",
+                          ps_checksum_name(options->checksum));
+    }
+    can->family = "oss";
+    can->part_size_min_bytes = 100 * KIB;
+    can->part_size_max_bytes = 5 * GIB;
+    can->single_put_max_bytes = 5 * GIB;
+    can->object_size_max_bytes = OBJECT_SIZE_MAX_BYTES;
+    can->part_count_max = 10000;
+    can->equal_parts_only = options->equal_parts_only;
+    can->checksum_set = CHECKSUM_SET;
+    can->checksum_default = options->checksum_fixed ? options->checksum : PS_CHECKSUM_CRC64_ECMA;
+    can->object_checksum = can->checksum_default == PS_CHECKSUM_CRC64_ECMA;
+    can->checksum_place = can->object_checksum ? PS_CHECKSUM_PLACE_ANSWER : PS_CHECKSUM_PLACE_NONE;
+    can->delete_batch_max = 1000;
+    can->conditional_write = true;
+    can->versioning = true;
+    can->lifecycle = true;
+    can->tags = true;
+    return PS_OK;
+}
+
+#define NAMES                                                                                      \
+    .family = "oss", .name = "OSS", .xml_namespace = "", .security_token = "x-oss-security-token", \
+    .meta_prefix = "x-oss-meta-", .tagging = "x-oss-tagging",                                      \
+    .storage_class = "x-oss-storage-class", .version_id = "x-oss-version-id",                      \
+    .restore = "x-oss-restore", .delete_marker = "x-oss-delete-marker",                            \
+    .create_only = "x-oss-forbid-overwrite", .create_only_value = "true",                          \
+    .begin_takes_create_only = true, .tokens_are_encoded = true, .checksum_set = CHECKSUM_SET,     \
+    .region_host = region_host, .endpoint_region = ps_oss_endpoint_region,                         \
+    .set_capabilities = set_capabilities
+
+const struct ps_s3_dialect ps_s3_dialect_oss = {
+    NAMES,
+    .date = "x-oss-date",
+    .content_sha256 = "x-oss-content-sha256",
+    .authorize = authorize_v4,
+};
+
+const struct ps_s3_dialect ps_s3_dialect_oss_v1 = {
+    NAMES,
+    .date = "date",
+    .date_is_imf = true,
+    .authorize = authorize_v1,
+};
