@@ -18,7 +18,7 @@ for arg in "$@"; do
 done
 
 packages=(gcc ninja-build cmake pkg-config libcurl4-openssl-dev libssl-dev liblmdb-dev liblua5.4-dev libcriterion-dev
-    libuv1-dev libexpat1-dev libjansson-dev libisal-dev libyaml-dev clang-format-14 lua-check python3 curl)
+    libuv1-dev libexpat1-dev libjansson-dev libisal-dev libyaml-dev clang-format-14 lua-check python3 python3-venv curl)
 long_packages=(clang-tidy-14)
 versitygw=v1.8.0
 minio=v0.0.0-20260212201848-7aac2a2c5b7c
@@ -55,6 +55,19 @@ install_go_tool() {
     echo "$module" >"$tools/$name.version"
 }
 
+# Python packages of the tests in a venv; purser-test-python is its interpreter.
+install_python_packages() {
+    local venv=$cache/venv
+    if [ -x "$tools/purser-test-python" ] && cmp -s tests/requirements.txt "$venv/requirements.txt"; then return; fi
+    echo "installing Python packages of the tests"
+    rm -rf "$venv"
+    { python3 -m venv "$venv" && "$venv/bin/pip" install -q -r tests/requirements.txt; } >"$cache/venv.log" 2>&1 ||
+        { tail -20 "$cache/venv.log"; exit 1; }
+    printf '#!/bin/sh\nexec "%s" "$@"\n' "$venv/bin/python3" >"$tools/purser-test-python"
+    chmod +x "$tools/purser-test-python"
+    cp tests/requirements.txt "$venv/requirements.txt"
+}
+
 build() {
     local preset=$1 log=$cache/build-$1.log
     echo "building $preset"
@@ -66,6 +79,7 @@ mkdir -p "$tools"
 if [ $long = 1 ]; then packages+=("${long_packages[@]}"); fi
 install_packages
 install_go_tool versitygw "github.com/versity/versitygw/cmd/versitygw@$versitygw"
+install_python_packages
 if [ $long = 1 ]; then install_go_tool minio "github.com/minio/minio@$minio"; fi
 export PATH=$tools:$PATH PURSER_TEST_LONG=$long
 

@@ -11,7 +11,7 @@ TestSuite(store, .timeout = 60);
 
 #define MIB ((uint64_t)1024 * 1024)
 
-static char kinds[][8] = { "file", "s3" };
+static char kinds[][8] = { "file", "s3", "oss" };
 
 /* Each of these runs once a kind. */
 #define STORE_TEST(name)                                                                           \
@@ -23,7 +23,8 @@ static char kinds[][8] = { "file", "s3" };
     ParameterizedTest(char kind[8], store, name)                                                   \
     {                                                                                              \
         struct store_fixture fixture;                                                              \
-        cr_assert(store_fixture_open(&fixture, kind), "%s: versitygw is not on the PATH", kind);   \
+        cr_assert(store_fixture_open(&fixture, kind),                                              \
+                  "%s: its server is not on the PATH: run tests/run.sh", kind);                    \
         name(&fixture);                                                                            \
         store_fixture_close(&fixture);                                                             \
     }                                                                                              \
@@ -59,6 +60,12 @@ STORE_TEST(puts_and_reads_back_sizes_around_the_block)
     }
 }
 
+/* OSS takes no checksum with a request: what it has stored is found to be wrong by its answer. */
+static bool refuses_before_it_stores(const struct store_fixture *f)
+{
+    return f->store->capabilities.checksum_place != PS_CHECKSUM_PLACE_ANSWER;
+}
+
 STORE_TEST(refuses_a_body_that_is_not_what_was_announced)
 {
     struct ps_put_request request = {
@@ -76,8 +83,10 @@ STORE_TEST(refuses_a_body_that_is_not_what_was_announced)
     wait_for(f, op, &a);
     FAILS(a, PS_E_CORRUPT);
     cr_assert_eq(a.err.retry, PS_RETRY_RESEND_PART);
-    store_head(f, "wrong", &a);
-    FAILS(a, PS_E_NOT_FOUND);
+    if (refuses_before_it_stores(f)) {
+        store_head(f, "wrong", &a);
+        FAILS(a, PS_E_NOT_FOUND);
+    }
 }
 
 void conform_on_put(void *user, const char *etag, const struct ps_checksum *checksum,
@@ -271,7 +280,7 @@ STORE_TEST(completes_parts_sent_out_of_order)
     cr_assert_str_eq(a.content_type, "text/x-test");
 }
 
-STORE_TEST(refuses_a_whole_with_another_checksum_or_unknown_part)
+STORE_TEST(refuses_a_whole_with_another_checksum)
 {
     struct ps_part_info parts[3];
     char etags[3][128];
@@ -288,10 +297,29 @@ STORE_TEST(refuses_a_whole_with_another_checksum_or_unknown_part)
     complete.checksum = parts[1].checksum; /* not that of the whole */
     complete.options.checksum = complete.checksum.algorithm;
     store_complete(f, &complete, &a);
-    cr_assert_neq(a.err.code, PS_OK);
-    store_head(f, "m/bad", &a);
-    FAILS(a, PS_E_NOT_FOUND);
+    FAILS(a, PS_E_CORRUPT);
+    if (refuses_before_it_stores(f)) {
+        store_head(f, "m/bad", &a);
+        FAILS(a, PS_E_NOT_FOUND);
+        store_abort(f, "m/bad", upload_id, &a);
+        OK(a);
+    }
+}
 
+STORE_TEST(refuses_a_whole_with_an_unknown_part)
+{
+    struct ps_part_info parts[3];
+    char etags[3][128];
+    char upload_id[256];
+    struct ps_complete_request complete = {
+        .key = "m/bad", .parts = parts, .part_count = 3, .size_bytes = 11 * MIB
+    };
+
+    store_begin(f, "m/bad", 11 * MIB, &a);
+    OK(a);
+    (void)snprintf(upload_id, sizeof(upload_id), "%s", a.upload_id);
+    complete.upload_id = upload_id;
+    send_parts(f, "m/bad", upload_id, parts, etags);
     (void)snprintf(etags[0], sizeof(etags[0]), "\"00000000000000000000000000000000\"");
     complete.checksum.algorithm = PS_CHECKSUM_NONE;
     store_complete(f, &complete, &a);

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "http/retry.h"
 #include "store/file_store.h"
+#include "store/oss_store.h"
 #include "store/s3_store.h"
 
 #include <arpa/inet.h>
@@ -47,7 +48,7 @@ static uint16_t free_port(void)
     return ntohs(address.sin_port);
 }
 
-static void run_server(const struct store_fixture *fixture, uint16_t port)
+static void run_server(const struct store_fixture *fixture, const char *kind, uint16_t port)
 {
     char address[32];
 
@@ -57,11 +58,18 @@ static void run_server(const struct store_fixture *fixture, uint16_t port)
     (void)setenv("ROOT_SECRET_KEY", SECRET_KEY, 1);
     (void)freopen("/dev/null", "w", stdout);
     (void)freopen("/dev/null", "w", stderr);
-    (void)execlp("versitygw", "versitygw", "--port", address, "posix", fixture->dir, (char *)NULL);
+    if (strcmp(kind, "oss") == 0) {
+        (void)execlp("purser-test-python", "purser-test-python",
+                     PS_SOURCE_DIR "/tests/support/oss_double.py", fixture->dir, "--port",
+                     strchr(address, ':') + 1, (char *)NULL);
+    } else {
+        (void)execlp("versitygw", "versitygw", "--port", address, "posix", fixture->dir,
+                     (char *)NULL);
+    }
     _exit(127);
 }
 
-static bool start_server(struct store_fixture *fixture)
+static bool start_server(struct store_fixture *fixture, const char *kind)
 {
     uint16_t port = free_port();
     char bucket[96];
@@ -71,7 +79,7 @@ static bool start_server(struct store_fixture *fixture)
     (void)snprintf(fixture->endpoint, sizeof(fixture->endpoint), "http://127.0.0.1:%u", port);
     fixture->server = fork();
     if (fixture->server == 0) {
-        run_server(fixture, port);
+        run_server(fixture, kind, port);
     }
     for (int i = 0; i < 2000; i++) {
         if (connect_to(port) == 0) {
@@ -89,35 +97,42 @@ static bool start_server(struct store_fixture *fixture)
 static const char *test_environment(void *user, const char *name)
 {
     (void)user;
-    if (strcmp(name, "AWS_ACCESS_KEY_ID") == 0) {
+    if (strcmp(name, "AWS_ACCESS_KEY_ID") == 0 || strcmp(name, "OSS_ACCESS_KEY_ID") == 0) {
         return ACCESS_KEY;
     }
-    return strcmp(name, "AWS_SECRET_ACCESS_KEY") == 0 ? SECRET_KEY : NULL;
+    return strcmp(name, "AWS_SECRET_ACCESS_KEY") == 0 || strcmp(name, "OSS_ACCESS_KEY_SECRET") == 0
+               ? SECRET_KEY
+               : NULL;
 }
 
-static bool open_s3(struct store_fixture *fixture)
+static bool open_server(struct store_fixture *fixture, const char *kind)
 {
-    const struct ps_creds_options creds = { .getenv = test_environment,
-                                            .clock = ps_clock_system() };
-    struct ps_s3_options options = {
-        .loop = &fixture->loop,
+    bool is_oss = strcmp(kind, "oss") == 0;
+    const struct ps_creds_options creds = {
+        .family = is_oss ? PS_CREDS_ALIYUN : PS_CREDS_AWS,
+        .getenv = test_environment,
         .clock = ps_clock_system(),
-        .bucket = "bkt",
-        .endpoint = fixture->endpoint,
-        .region = "us-east-1",
     };
+    struct ps_oss_options options = { .base = {
+                                          .loop = &fixture->loop,
+                                          .clock = ps_clock_system(),
+                                          .bucket = "bkt",
+                                          .endpoint = fixture->endpoint,
+                                          .region = is_oss ? "cn-hangzhou" : "us-east-1",
+                                      } };
 
-    if (!start_server(fixture) ||
+    if (!start_server(fixture, kind) ||
         ps_http_client_new(&fixture->http, &fixture->loop, "purser-test", NULL) != PS_OK ||
         ps_creds_chain_new(&fixture->creds, &creds, NULL) != PS_OK) {
         return false;
     }
     fixture->retrier = calloc(1, sizeof(*fixture->retrier));
     ps_retry_init(fixture->retrier, NULL, NULL, ps_clock_system());
-    options.http = fixture->http;
-    options.creds = fixture->creds;
-    options.retry = fixture->retrier;
-    return ps_s3_store_new(&fixture->store, &options, NULL) == PS_OK;
+    options.base.http = fixture->http;
+    options.base.creds = fixture->creds;
+    options.base.retry = fixture->retrier;
+    return (is_oss ? ps_oss_store_new(&fixture->store, &options, NULL)
+                   : ps_s3_store_new(&fixture->store, &options.base, NULL)) == PS_OK;
 }
 
 static bool open_file(struct store_fixture *fixture)
@@ -141,7 +156,7 @@ bool store_fixture_open(struct store_fixture *fixture, const char *kind)
     if (mkdtemp(fixture->dir) == NULL) {
         return false;
     }
-    good = strcmp(kind, "file") == 0 ? open_file(fixture) : open_s3(fixture);
+    good = strcmp(kind, "file") == 0 ? open_file(fixture) : open_server(fixture, kind);
     fixture->deleter.store = fixture->store;
     return good;
 }

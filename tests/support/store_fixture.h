@@ -25,7 +25,7 @@ struct store_fixture {
     char endpoint[64];
 };
 
-/** kind: "file" or "s3" (a versitygw of its own, found on the PATH). False when that kind cannot be had here. */
+/** kind: "file", "s3" (a versitygw of its own, found on the PATH) or "oss" (the double, oss_double.py). False when that kind cannot be had here. */
 bool store_fixture_open(struct store_fixture *fixture, const char *kind);
 void store_fixture_close(struct store_fixture *fixture);
 
