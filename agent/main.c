@@ -217,6 +217,7 @@ static enum ps_code make_parts(struct ps_app *app, struct ps_err *err)
 
     app->decider = *ps_decider_builtin();
     code = ps_http_client_new(&app->factory.http, app->loop, "purser/" PURSER_VERSION, err);
+    ps_fault_init(&app->fault, app->getenv(app->getenv_user, "PURSER_FAULT_POINT"));
     app->factory.loop = app->loop;
     app->factory.settings = &app->settings;
     app->factory.clock = app->clock;

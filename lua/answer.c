@@ -332,3 +332,72 @@ void ps_answer_take_retry(lua_State *lua, struct ps_origin *origin, struct ps_re
     }
     out->origin = *origin;
 }
+
+/* --- reclaim --- */
+
+/* A century: what is not to go at all is kept by `keep`. */
+#define RECLAIM_AFTER_S_MAX (100.0 * 366 * 86400)
+
+static PS_MAY_RAISE enum ps_reclaim_action need_action(lua_State *lua)
+{
+    const char *text = need_text(lua, "action", 16);
+
+    for (int i = PS_ACTION_KEEP; i <= PS_ACTION_ARCHIVE; i++) {
+        if (strcmp(text, ps_reclaim_action_name((enum ps_reclaim_action)i)) == 0) {
+            return (enum ps_reclaim_action)i;
+        }
+    }
+    (void)luaL_error(lua, "`action` '%s' is none of keep delete archive", text);
+    return PS_ACTION_KEEP;
+}
+
+static PS_MAY_RAISE uint64_t need_after_s(lua_State *lua)
+{
+    double seconds = 0;
+
+    if (!ps_lua_to_seconds(lua, -1, &seconds) || !(seconds <= RECLAIM_AFTER_S_MAX)) {
+        (void)luaL_error(lua, "`after` must be seconds or a duration like '7d', up to 100 years");
+    }
+    return (uint64_t)seconds;
+}
+
+static PS_MAY_RAISE void take_reclaim_field(lua_State *lua, const char *key,
+                                            struct ps_reclaim_fields *fields)
+{
+    if (strcmp(key, "action") == 0) {
+        fields->action = need_action(lua);
+    } else if (strcmp(key, "after") == 0) {
+        fields->after_s = need_after_s(lua);
+        fields->has_after = true;
+    } else if (strcmp(key, "class") == 0) {
+        ps_str_copy(fields->storage_class, sizeof(fields->storage_class),
+                    need_text(lua, key, sizeof(fields->storage_class)));
+    } else if (strcmp(key, "reason") != 0) {
+        fail_unknown(lua, key);
+    }
+}
+
+void ps_answer_take_reclaim(lua_State *lua, struct ps_reclaim_fields *fields)
+{
+    int table = lua_gettop(lua);
+    struct ps_origin origin;
+    const char *key = NULL;
+
+    luaL_checkstack(lua, 8, NULL);
+    check_reason(lua, table, &origin);
+    ps_str_copy(fields->reason, sizeof(fields->reason), origin.reason);
+    lua_pushnil(lua);
+    while (next_field(lua, table, &key)) {
+        take_reclaim_field(lua, key, fields);
+        lua_pop(lua, 1);
+    }
+    if (fields->action == PS_ACTION_NONE && !fields->has_after) {
+        fail_empty(lua);
+    }
+    if ((fields->action == PS_ACTION_ARCHIVE) != (fields->storage_class[0] != '\0')) {
+        (void)luaL_error(lua, "`class` goes with `action = 'archive'`, and each needs the other");
+    }
+    if (fields->action == PS_ACTION_KEEP && fields->has_after) {
+        (void)luaL_error(lua, "`after` and `action = 'keep'` exclude each other");
+    }
+}

@@ -25,4 +25,14 @@ PS_MAY_RAISE void ps_answer_take_part_size(lua_State *lua, struct ps_origin *ori
 PS_MAY_RAISE void ps_answer_take_retry(lua_State *lua, struct ps_origin *origin,
                                        struct ps_retry_decision *out);
 
+/** What one policy answered to reclaim. */
+struct ps_reclaim_fields {
+    enum ps_reclaim_action action; /* NONE: it only sets the delay */
+    bool has_after;
+    uint64_t after_s;
+    char storage_class[64];
+    char reason[256];
+};
+PS_MAY_RAISE void ps_answer_take_reclaim(lua_State *lua, struct ps_reclaim_fields *fields);
+
 #endif

@@ -50,9 +50,8 @@ static int ask(lua_State *lua)
     return 0;
 }
 
-/* "/etc/purser/policies.d/10-part-size.lua:7"; of a long path the end is kept, as the line stands there. */
-static void set_where(const struct policy *policy, enum ps_hook hook, char *where,
-                      size_t where_size_bytes)
+void ps_policy_where(const struct policy *policy, enum ps_hook hook, char *where,
+                     size_t where_size_bytes)
 {
     char line[16];
     size_t length = strlen(policy->path);
@@ -64,8 +63,8 @@ static void set_where(const struct policy *policy, enum ps_hook hook, char *wher
                    policy->path + (cut ? length - room + 3 : 0), line);
 }
 
-static void count_fault(struct ps_policy_set *set, struct policy *policy, enum ps_hook hook,
-                        const char *message)
+void ps_policy_count_fault(struct ps_policy_set *set, struct policy *policy, enum ps_hook hook,
+                           const char *message)
 {
     policy->fault_count++;
     ps_policy_locate(policy, policy->lines[hook], message, policy->last_fault,
@@ -86,10 +85,10 @@ static bool put_question(struct ps_policy_set *set, struct question *question)
     question->answered = false;
     memset(&question->origin, 0, sizeof(question->origin));
     ps_str_copy(question->origin.policy, sizeof(question->origin.policy), policy->name);
-    set_where(policy, question->hook, question->origin.where, sizeof(question->origin.where));
+    ps_policy_where(policy, question->hook, question->origin.where, sizeof(question->origin.where));
     ps_str_copy(question->origin.digest, sizeof(question->origin.digest), set->digest);
     if (ps_lua_protect(&set->host, ask, question, &err) != PS_OK) {
-        count_fault(set, policy, question->hook, err.message);
+        ps_policy_count_fault(set, policy, question->hook, err.message);
         return false;
     }
     return question->answered;
@@ -182,5 +181,6 @@ struct ps_decider ps_policy_set_decider(struct ps_policy_set *set)
         .upload = decide_upload,
         .part_size = decide_part_size,
         .retry = decide_retry,
+        .reclaim = ps_policy_decide_reclaim,
     };
 }

@@ -1,13 +1,14 @@
 /**
- * policy_internal - the struct behind policy_set.h, for policy_*.c and decider.c only.
+ * policy_internal - the struct behind policy_set.h, for policy_*.c and *decider.c only.
  *
- * Flow:    policy_set.c -> policy_load.c; decider.c -> facts.h, answer.h
+ * Flow:    policy_set.c -> policy_load.c; decider.c, reclaim_decider.c -> facts.h, answer.h
  * Thread:  the loop thread
  * Source:  none
  */
 #ifndef PS_LUA_POLICY_INTERNAL_H
 #define PS_LUA_POLICY_INTERNAL_H
 
+#include "lua/facts_reclaim.h"
 #include "lua/policy_set.h"
 
 #include <lauxlib.h>
@@ -36,6 +37,7 @@ struct ps_policy_set {
     size_t count;
     char digest[17];
     const struct ps_log *log;
+    struct ps_reclaim_facts reclaim_facts;
 };
 
 /** Load policy->text and fill name, chunk, refs and lines. Errors: PS_E_INVALID "FILE:LINE: ...". */
@@ -51,5 +53,17 @@ int ps_policy_line_of_name(const struct policy *policy);
  */
 void ps_policy_locate(const struct policy *policy, int line, const char *message, char *text,
                       size_t text_size_bytes);
+
+/** "/etc/purser/policies.d/10-part-size.lua:7"; of a long path the end is kept, as the line stands there. */
+void ps_policy_where(const struct policy *policy, enum ps_hook hook, char *where,
+                     size_t where_size_bytes);
+
+/** Count and log a fault; policy->last_fault says where and what. */
+void ps_policy_count_fault(struct ps_policy_set *set, struct policy *policy, enum ps_hook hook,
+                           const char *message);
+
+/** struct ps_decider.reclaim of a set (reclaim_decider.c). */
+void ps_policy_decide_reclaim(void *user, const struct ps_reclaim_question *question,
+                              struct ps_reclaim_decision *out);
 
 #endif

@@ -31,6 +31,17 @@ static const char *const db_names[PS_DB_COUNT] = {
     [PS_DB_PARTS] = "parts",
     [PS_DB_DOWNLOADS] = "downloads",
     [PS_DB_DOWNLOAD_RANGES] = "download_ranges",
+    [PS_DB_ARTIFACTS] = "artifacts",
+    [PS_DB_ARTIFACT_URLS] = "artifact_urls",
+    [PS_DB_WORKFLOWS] = "workflows",
+    [PS_DB_WORKFLOW_NAMES] = "workflow_names",
+    [PS_DB_WORKFLOW_ARTIFACTS] = "workflow_artifacts",
+    [PS_DB_WORKFLOW_TEMPLATES] = "workflow_templates",
+    [PS_DB_PLAN_QUEUE] = "plan_queue",
+    [PS_DB_RECLAIMS] = "reclaims",
+    [PS_DB_RECLAIMS_DUE] = "reclaims_due",
+    [PS_DB_HOLDS] = "holds",
+    [PS_DB_DECISIONS] = "decisions",
 };
 
 /* --- the directory --- */

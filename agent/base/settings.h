@@ -46,6 +46,7 @@ struct ps_settings {
     char *reclaim_default_strategy;
     uint32_t reclaim_fuse_count;
     uint32_t reclaim_fuse_percent;
+    uint32_t reclaim_rate_per_s;
     uint64_t reclaim_interval_ms;
     uint64_t reclaim_orphan_uploads_after_ms;
     char *gateway_listen;

@@ -46,24 +46,36 @@ enum ps_exit ps_app_fail(struct ps_app *app, const struct ps_err *err)
     return exit_code;
 }
 
-struct ps_state *ps_app_open_state(void *user, struct ps_err *err)
+static struct ps_state *open_state(struct ps_app *app, bool read_only, struct ps_err *err)
 {
-    struct ps_app *app = user;
-    struct ps_state_options options = { .clock = app->clock };
+    struct ps_state_options options = { .clock = app->clock, .read_only = read_only };
+    struct ps_state *state = NULL;
     char *dir = NULL;
 
-    if (app->state != NULL) {
-        return app->state;
-    }
     if (ps_settings_state_dir(&app->settings, app->getenv, app->getenv_user, &dir, err) != PS_OK) {
         return NULL;
     }
     options.dir = dir;
-    if (ps_state_open(&app->state, &options, err) != PS_OK) {
-        app->state = NULL;
+    if (ps_state_open(&state, &options, err) != PS_OK) {
+        state = NULL;
     }
     free(dir);
+    return state;
+}
+
+struct ps_state *ps_app_open_state(void *user, struct ps_err *err)
+{
+    struct ps_app *app = user;
+
+    if (app->state == NULL) {
+        app->state = open_state(app, false, err);
+    }
     return app->state;
+}
+
+struct ps_state *ps_app_open_state_read_only(struct ps_app *app, struct ps_err *err)
+{
+    return open_state(app, true, err);
 }
 
 void ps_app_run_until(struct ps_app *app, const bool *done)

@@ -8,6 +8,7 @@
 #ifndef PS_CLI_APP_H
 #define PS_CLI_APP_H
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/settings.h"
 #include "cli/exit_code.h"
@@ -36,6 +37,7 @@ struct ps_app {
     void *getenv_user;
     bool json;
     bool quiet;
+    struct ps_fault fault; /* PURSER_FAULT_POINT, for tests */
     struct ps_progress_bar bar;
 
     /* Signals: a command that can stop cleanly sets these while it runs. */
@@ -66,6 +68,9 @@ enum ps_exit ps_app_fail(struct ps_app *app, const struct ps_err *err);
 /** The state, opened at the first call. NULL and *err on failure. For upload.h's open_state: user is the app. */
 struct ps_state *ps_app_open_state(void *user, struct ps_err *err);
 
+/** The same, but it cannot be written, and nothing is created. Closed by the caller. */
+struct ps_state *ps_app_open_state_read_only(struct ps_app *app, struct ps_err *err);
+
 /** Run the loop until *done. */
 void ps_app_run_until(struct ps_app *app, const bool *done);
 
@@ -79,6 +84,9 @@ enum ps_exit ps_cmd_ls(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_stat(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_rm(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_uploads(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_workflow(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_reclaims(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_explain(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_policy(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_doctor(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_help(struct ps_app *app, const char **args, int arg_count);

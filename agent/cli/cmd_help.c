@@ -24,6 +24,27 @@ const struct ps_command ps_commands[] = {
       true },
     { "uploads", "[ls | abort ID]", "interrupted uploads of this machine", "", 0, 2, ps_cmd_uploads,
       true },
+    { "workflow", "ls | NS/NAME completed | deleted | cleared | running",
+      "report what happened to a workflow",
+      "completed takes --status Succeeded, Failed or Error; --uid tells runs of one name\n"
+      "apart. The policies decide at once what that means for the recorded artifacts;\n"
+      "`purser reclaims run` does it when it is due. cleared: remove what is left of it.\n",
+      1, 2, ps_cmd_workflow, true },
+    { "reclaims", "[ls | run | plan | cancel | hold | release | history]",
+      "what is to be deleted, and when",
+      "ls [--prefix URL] [--due 24h] [--why] [--limit N]   what is planned, by time\n"
+      "run [--dry-run] [--max N|N%]   do what is due; the fuse stops it before the first\n"
+      "                               delete when that is too much\n"
+      "plan                           ask the policies anew about all artifacts\n"
+      "cancel URL                     keep what is planned for URL (all below PREFIX/)\n"
+      "hold URL [--until TIME]        keep it whatever policies say, also all below PREFIX/\n"
+      "release URL, holds             end a hold; list them\n"
+      "history [--since 30d]          what was decided and done\n"
+      "With --now TIME each looks from that time, e.g. --now +7d.\n",
+      0, 3, ps_cmd_reclaims, true },
+    { "explain", "URL", "what is known of an artifact, what policies say of it, and why",
+      "Asks every policy as if it were now (--now TIME), and changes nothing.\n", 1, 1,
+      ps_cmd_explain, true },
     { "policy", "list | check [DIR...]", "policies in force; check policies before use",
       "list: every policy file, in load order, with its hooks and what it masks.\n"
       "check: load the policies (of DIRs instead of the usual places) and say what is wrong.\n",

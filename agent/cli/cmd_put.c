@@ -1,5 +1,6 @@
 #include "cli/app.h"
 #include "cli/output.h"
+#include "cli/put_record.h"
 
 #include "base/str.h"
 #include "transfer/upload.h"
@@ -23,6 +24,7 @@ struct put {
     struct ps_store_pair tags[PS_OPTION_LIST_MAX];
     char *names[2 * PS_OPTION_LIST_MAX];
     size_t name_count;
+    struct ps_put_record record;
 };
 
 static void on_event(void *user, const struct ps_transfer_event *event)
@@ -87,14 +89,30 @@ static void print_plain(const struct put *put, const struct ps_upload_result *re
                   ps_checksum_to_base64(&result->checksum, sum));
 }
 
+/* The object is there; a failure here is one of the put, as its artifact would stay for ever. */
+static enum ps_code record(const struct put *put, const struct ps_upload_result *result,
+                           struct ps_err *err)
+{
+    enum ps_code code = ps_put_record_write(&put->record, put->app, put->url, result->size_bytes,
+                                            result->etag, &result->checksum, err);
+
+    return code == PS_OK
+               ? code
+               : ps_err_wrap(err, code, "%s: stored, but not recorded for its workflow", put->url);
+}
+
 static void on_done(void *user, const struct ps_upload_result *result, const struct ps_err *err)
 {
     struct put *put = user;
     struct ps_app *app = put->app;
+    struct ps_err own;
 
     put->done = true;
     put->upload = NULL;
     ps_progress_bar_stop(&app->bar);
+    if (err == NULL && !result->skipped && record(put, result, &own) != PS_OK) {
+        err = &own;
+    }
     if (err != NULL) {
         put->exit = err->code == PS_E_CANCELLED && app->caught_signal != 0 ? ps_app_signal_exit(app)
                                                                            : ps_app_fail(app, err);
@@ -226,6 +244,9 @@ static enum ps_code start(struct put *put, const char *source, struct ps_err *er
     char *path = NULL;
     enum ps_code code = read_wishes(put, &options.wishes, err);
 
+    if (code == PS_OK) {
+        code = ps_put_record_init(&put->record, app, err);
+    }
     if (code == PS_OK && strcmp(source, "-") != 0) {
         code = absolute(source, &path, err);
     }
@@ -266,6 +287,7 @@ enum ps_exit ps_cmd_put(struct ps_app *app, const char **args, int arg_count)
     for (size_t i = 0; i < put.name_count; i++) {
         free(put.names[i]);
     }
+    ps_put_record_clear(&put.record);
     ps_store_close(&put.open);
     return put.exit;
 }

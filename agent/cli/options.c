@@ -65,6 +65,30 @@ static const struct row rows[PS_OPT_COUNT] = {
     [PS_OPT_LOG_LEVEL] = { "log-level", '\0', KIND_VALUE, "LEVEL", "error warn info debug", NULL },
     [PS_OPT_LOG_FORMAT] = { "log-format", '\0', KIND_VALUE, "text|json", "of lines on stderr",
                             NULL },
+    [PS_OPT_WORKFLOW] = { "workflow", '\0', KIND_VALUE, "NS/NAME",
+                          "whose artifact it is: record it", "put" },
+    [PS_OPT_UID] = { "uid", '\0', KIND_VALUE, "UID", "of the workflow", "put workflow" },
+    [PS_OPT_NODE] = { "node", '\0', KIND_VALUE, "ID", "of the workflow, that made it", "put" },
+    [PS_OPT_NODE_STATUS] = { "node-status", '\0', KIND_VALUE, "STATUS", "of that node", "put" },
+    [PS_OPT_ARTIFACT] = { "artifact", '\0', KIND_VALUE, "NAME", "of the output artifact", "put" },
+    [PS_OPT_GC] = { "gc", '\0', KIND_VALUE, "STRATEGY",
+                    "Never OnWorkflowCompletion OnWorkflowDeletion", "put" },
+    [PS_OPT_LABEL] = { "label", '\0', KIND_LIST, "K=V", "for policies; may be repeated", "put" },
+    [PS_OPT_STATUS] = { "status", '\0', KIND_VALUE, "STATUS", "Succeeded Failed Error",
+                        "workflow" },
+    [PS_OPT_TEMPLATE] = { "template", '\0', KIND_VALUE, "NAME", "of the workflow", "put workflow" },
+    [PS_OPT_PREFIX] = { "prefix", '\0', KIND_VALUE, "URL", "only what begins with it", "reclaims" },
+    [PS_OPT_DUE] = { "due", '\0', KIND_VALUE, "24h", "only what is due by then", "reclaims" },
+    [PS_OPT_WHY] = { "why", '\0', KIND_SWITCH, "", "with policy, line and reason", "reclaims" },
+    [PS_OPT_DRY_RUN] = { "dry-run", '\0', KIND_SWITCH, "", "tell what would be done, do nothing",
+                         "reclaims" },
+    [PS_OPT_MAX] = { "max", '\0', KIND_VALUE, "N|N%", "the fuse's limit, this once", "reclaims" },
+    [PS_OPT_UNTIL] = { "until", '\0', KIND_VALUE, "TIME", "2026-01-31T12:00:00Z, or +7d",
+                       "reclaims" },
+    [PS_OPT_SINCE] = { "since", '\0', KIND_VALUE, "30d", "how far back", "reclaims policy" },
+    [PS_OPT_NOW] = { "now", '\0', KIND_VALUE, "TIME", "as if it were TIME; also +7d",
+                     "workflow reclaims explain policy" },
+    [PS_OPT_LIMIT] = { "limit", '\0', KIND_VALUE, "N", "lines at most; 0 = all", "reclaims" },
 };
 
 /* Whether text is one of the words of list. */
@@ -179,6 +203,9 @@ static enum ps_code set_value(struct ps_options *options, size_t index, const ch
     }
     if (index == PS_OPT_TAG) {
         return append(options->tags, &options->tag_count, "tag", value, err);
+    }
+    if (index == PS_OPT_LABEL) {
+        return append(options->labels, &options->label_count, "label", value, err);
     }
     options->values[index] = value;
     return PS_OK;

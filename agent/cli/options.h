@@ -43,10 +43,28 @@ enum ps_option {
     PS_OPT_CONFIG,
     PS_OPT_LOG_LEVEL,
     PS_OPT_LOG_FORMAT,
+    PS_OPT_WORKFLOW,
+    PS_OPT_UID,
+    PS_OPT_NODE,
+    PS_OPT_NODE_STATUS,
+    PS_OPT_ARTIFACT,
+    PS_OPT_GC,
+    PS_OPT_LABEL,
+    PS_OPT_STATUS,
+    PS_OPT_TEMPLATE,
+    PS_OPT_PREFIX,
+    PS_OPT_DUE,
+    PS_OPT_WHY,
+    PS_OPT_DRY_RUN,
+    PS_OPT_MAX,
+    PS_OPT_UNTIL,
+    PS_OPT_SINCE,
+    PS_OPT_NOW,
+    PS_OPT_LIMIT,
     PS_OPT_COUNT,
 };
 
-/** Most --meta and --tag; a store takes fewer. */
+/** Most --meta, --tag and --label; a store takes fewer. */
 #define PS_OPTION_LIST_MAX 32
 
 struct ps_options {
@@ -56,6 +74,8 @@ struct ps_options {
     size_t meta_count;
     const char *tags[PS_OPTION_LIST_MAX];
     size_t tag_count;
+    const char *labels[PS_OPTION_LIST_MAX];
+    size_t label_count;
     const char **args; /* what is no flag, the command's name first; points into argv */
     int arg_count;
 };

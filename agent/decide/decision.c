@@ -111,12 +111,21 @@ static void builtin_retry(void *user, const struct ps_retry_facts *failure, int6
     ps_retry_decision_init(failure, out);
 }
 
+static void builtin_reclaim(void *user, const struct ps_reclaim_question *question,
+                            struct ps_reclaim_decision *out)
+{
+    (void)user;
+    ps_reclaim_decision_init(question, out);
+    ps_reclaim_tell_builtin(question, out);
+}
+
 const struct ps_decider *ps_decider_builtin(void)
 {
     static const struct ps_decider builtin = {
         .upload = builtin_upload,
         .part_size = builtin_part_size,
         .retry = builtin_retry,
+        .reclaim = builtin_reclaim,
     };
     return &builtin;
 }

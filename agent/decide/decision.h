@@ -102,6 +102,76 @@ struct ps_retry_decision {
     struct ps_origin origin;
 };
 
+/** What a reclaim is asked about. 0 of a time, "" of a text = not known. */
+struct ps_artifact_facts {
+    const char *url;
+    const char *store; /* name in the settings, else "s3", "file" */
+    const char *key;
+    const char *name; /* last component of key */
+    bool has_size;
+    uint64_t size_bytes;
+    int64_t created_unix_s;
+    int64_t age_s; /* now - created; 0 when that is not known */
+    const char *storage_class;
+    const struct ps_pairs *labels; /* NULL = none */
+    const char *strategy; /* effective: "Never" "OnWorkflowCompletion" "OnWorkflowDeletion" */
+    const char *node_status;
+    const char *event; /* "age" "completed" "deleted" "cleared" */
+};
+
+struct ps_workflow_facts {
+    const char *ns;
+    const char *name;
+    const char *uid;
+    const char *template_name;
+    const char *status; /* "Running" "Succeeded" "Failed" "Error" */
+    int64_t created_unix_s;
+    int64_t finished_unix_s;
+    int64_t deleted_unix_s;
+    uint32_t newer; /* finished runs of the same template that finished later */
+    const struct ps_pairs *labels;
+    const struct ps_pairs *annotations;
+};
+
+enum ps_reclaim_action {
+    PS_ACTION_NONE, /* no opinion: nothing is planned */
+    PS_ACTION_KEEP,
+    PS_ACTION_DELETE,
+    PS_ACTION_ARCHIVE,
+};
+
+/** "none" "keep" "delete" "archive"; static. */
+const char *ps_reclaim_action_name(enum ps_reclaim_action action);
+
+struct ps_reclaim_decision {
+    enum ps_reclaim_action action;
+    uint64_t after_s;        /* counted from the event */
+    bool has_after;          /* a policy or a label said so */
+    char storage_class[64];  /* of archive */
+    bool faulty;             /* KEEP as a policy failed */
+    struct ps_origin origin; /* of the action */
+};
+
+/** One policy's answer, for explain. action NONE with has_after: it only sets the delay. */
+struct ps_reclaim_answer {
+    const char *policy;
+    const char *where;
+    enum ps_reclaim_action action;
+    bool has_after;
+    uint64_t after_s;
+    const char *reason; /* "" = no opinion */
+    bool faulty;        /* reason is then what was wrong */
+};
+
+struct ps_reclaim_question {
+    const struct ps_artifact_facts *artifact;
+    const struct ps_workflow_facts *workflow; /* NULL = of no workflow */
+    int64_t now_unix_s;
+    /** Told every answer, built-in first; NULL = nobody asks. */
+    void (*on_answer)(void *user, const struct ps_reclaim_answer *answer);
+    void *user;
+};
+
 /** Built-in answers; their reasons are in HOUSE-style comments beside the values in decision.c. */
 #define PS_DEFAULT_THRESHOLD_BYTES ((uint64_t)16 * 1024 * 1024)
 #define PS_DEFAULT_PART_SIZE_BYTES ((uint64_t)16 * 1024 * 1024)
@@ -117,6 +187,8 @@ struct ps_decider {
                       struct ps_part_size_decision *out);
     void (*retry)(void *user, const struct ps_retry_facts *failure, int64_t now_unix_s,
                   struct ps_retry_decision *out);
+    void (*reclaim)(void *user, const struct ps_reclaim_question *question,
+                    struct ps_reclaim_decision *out);
 };
 
 /** The built-in answers, as a decider. Static. */
@@ -128,5 +200,16 @@ void ps_upload_decision_clear(struct ps_upload_decision *decision);
 void ps_part_size_decision_init(const struct ps_object_facts *object,
                                 struct ps_part_size_decision *out);
 void ps_retry_decision_init(const struct ps_retry_facts *failure, struct ps_retry_decision *out);
+/**
+ * By the strategy of artifact or workflow: OnWorkflowCompletion is deleted once the workflow has finished or is deleted,
+ * OnWorkflowDeletion when it is deleted, both and those without one when it is cleared; all else is NONE. A label or
+ * annotation `purser/hold` of any value but "false" is KEEP; `purser/reclaim-after: 7d` is the delay, and one that is
+ * no duration is KEEP.
+ */
+void ps_reclaim_decision_init(const struct ps_reclaim_question *question,
+                              struct ps_reclaim_decision *out);
+/** Tell question->on_answer of the built-in answer. */
+void ps_reclaim_tell_builtin(const struct ps_reclaim_question *question,
+                             const struct ps_reclaim_decision *decision);
 
 #endif

@@ -1,0 +1,332 @@
+#include "state/pending_reclaim.h"
+
+#include "base/str.h"
+#include "state/artifact_value.h"
+#include "state/decision_log.h"
+#include "state/field.h"
+#include "state/reclaim_internal.h"
+#include "state/record.h"
+#include "state/workflow_internal.h"
+
+#include <string.h>
+
+/* --- counting --- */
+
+struct count {
+    int64_t now_unix_s;
+    struct ps_reclaim_counts counts;
+};
+
+static enum ps_code count_due(struct ps_txn *txn, void *user, const MDB_val *key,
+                              const MDB_val *none)
+{
+    struct count *count = user;
+
+    (void)txn;
+    (void)none;
+    if ((int64_t)ps_key_number_at(key, 0) > count->now_unix_s) {
+        return PS_E_CANCELLED;
+    }
+    count->counts.due_count++;
+    return PS_OK;
+}
+
+static enum ps_code entries_of(struct ps_txn *txn, enum ps_state_db db, uint64_t *count_out)
+{
+    MDB_stat stat;
+    int rc = mdb_stat(txn->mdb, txn->state->dbs[db], &stat);
+
+    if (rc != 0) {
+        return ps_txn_fail(txn, rc, "count");
+    }
+    *count_out = stat.ms_entries;
+    return PS_OK;
+}
+
+static enum ps_code count_body(struct ps_txn *txn, void *user)
+{
+    static const struct ps_key first = { 0 };
+    struct count *count = user;
+    enum ps_code code;
+
+    count->counts = (struct ps_reclaim_counts){ 0 };
+    code = entries_of(txn, PS_DB_RECLAIMS_DUE, &count->counts.pending_count);
+    if (code == PS_OK) {
+        code = entries_of(txn, PS_DB_ARTIFACTS, &count->counts.known_count);
+    }
+    if (code == PS_OK) {
+        code = entries_of(txn, PS_DB_PLAN_QUEUE, &count->counts.queued_count);
+    }
+    return code == PS_OK ? ps_txn_walk(txn, PS_DB_RECLAIMS_DUE, &first, 0, count_due, count) : code;
+}
+
+enum ps_code ps_reclaim_count(struct ps_state *state, int64_t now_unix_s,
+                              struct ps_reclaim_counts *counts_out, struct ps_err *err)
+{
+    struct count count = { .now_unix_s = now_unix_s };
+    enum ps_code code = ps_state_read(state, count_body, &count, err);
+
+    if (code == PS_OK) {
+        *counts_out = count.counts;
+    }
+    return code;
+}
+
+/* --- listing --- */
+
+struct each {
+    const char *prefix;
+    int64_t due_max_unix_s;
+    ps_reclaim_each_fn each;
+    void *user;
+};
+
+static enum ps_code tell(struct ps_txn *txn, const struct each *each,
+                         const struct ps_artifact *artifact, const struct ps_reclaim *reclaim)
+{
+    struct ps_workflow workflow;
+    bool found = false;
+    enum ps_code code = PS_OK;
+
+    if (artifact->workflow_number != 0) {
+        code = ps_txn_get_workflow(txn, artifact->workflow_number, &found, &workflow);
+    }
+    if (code != PS_OK) {
+        return code;
+    }
+    return each->each(each->user, artifact, reclaim, found ? &workflow : NULL) ? PS_OK
+                                                                               : PS_E_CANCELLED;
+}
+
+static enum ps_code each_due(struct ps_txn *txn, void *user, const MDB_val *key,
+                             const MDB_val *none)
+{
+    const struct each *each = user;
+    struct ps_artifact artifact;
+    struct ps_reclaim reclaim;
+    struct ps_key at;
+    MDB_val value;
+    uint64_t number = ps_key_number_at(key, 8);
+    bool found = false;
+    enum ps_code code;
+
+    (void)none;
+    if ((int64_t)ps_key_number_at(key, 0) > each->due_max_unix_s) {
+        return PS_E_CANCELLED;
+    }
+    ps_key_from_u64(&at, number);
+    code = ps_txn_get(txn, PS_DB_ARTIFACTS, &at, &value);
+    if (code != PS_OK || value.mv_data == NULL ||
+        ps_artifact_decode(value.mv_data, value.mv_size, &artifact, NULL) != PS_OK ||
+        !ps_str_has_prefix(artifact.url, each->prefix)) {
+        return code;
+    }
+    artifact.number = number;
+    code = ps_txn_get_reclaim(txn, number, &found, &reclaim);
+    return code == PS_OK && found ? tell(txn, each, &artifact, &reclaim)
+                                  : (code == PS_E_PARSE ? PS_OK : code);
+}
+
+static enum ps_code each_body(struct ps_txn *txn, void *user)
+{
+    static const struct ps_key first = { 0 };
+
+    return ps_txn_walk(txn, PS_DB_RECLAIMS_DUE, &first, 0, each_due, user);
+}
+
+enum ps_code ps_reclaim_each(struct ps_state *state, const char *prefix, int64_t due_max_unix_s,
+                             ps_reclaim_each_fn each, void *user, struct ps_err *err)
+{
+    struct each own = { prefix, due_max_unix_s, each, user };
+
+    return ps_state_read(state, each_body, &own, err);
+}
+
+/* --- cancelling, and planning all anew --- */
+
+struct cancel {
+    const char *url;
+    const char *reason;
+    int64_t now_unix_s;
+    uint64_t count;
+};
+
+static enum ps_code cancel_one(struct ps_txn *txn, void *user, uint64_t number,
+                               const struct ps_artifact *artifact)
+{
+    struct cancel *cancel = user;
+    struct ps_reclaim reclaim;
+    struct ps_reclaim kept;
+    bool found = false;
+    enum ps_code code = ps_txn_get_reclaim(txn, number, &found, &reclaim);
+    const struct ps_decision_entry entry = {
+        .at_unix_ms = cancel->now_unix_s * 1000,
+        .kind = PS_LOGGED_KEPT,
+        .number = number,
+        .event = found ? reclaim.event : PS_EVENT_AGE,
+        .url = artifact->url,
+        .reason = cancel->reason,
+    };
+
+    if (code != PS_OK || !found || reclaim.state != PS_RECLAIM_PENDING) {
+        return code;
+    }
+    kept = (struct ps_reclaim){ .state = PS_RECLAIM_KEPT,
+                                .what = reclaim.what,
+                                .event = reclaim.event,
+                                .by_user = true,
+                                .decided_unix_s = cancel->now_unix_s,
+                                .reason = cancel->reason };
+    cancel->count++;
+    code = ps_txn_put_reclaim(txn, number, &kept, &reclaim);
+    return code == PS_OK ? ps_txn_log(txn, &entry) : code;
+}
+
+static enum ps_code cancel_body(struct ps_txn *txn, void *user)
+{
+    struct cancel *cancel = user;
+
+    cancel->count = 0;
+    return ps_str_has_suffix(cancel->url, "/")
+               ? ps_txn_each_below(txn, cancel->url, cancel_one, cancel)
+               : ps_txn_each_of_url(txn, cancel->url, cancel_one, cancel);
+}
+
+enum ps_code ps_reclaim_cancel(struct ps_state *state, const char *url, const char *reason,
+                               int64_t now_unix_s, uint64_t *count_out, struct ps_err *err)
+{
+    struct cancel cancel = { url, reason, now_unix_s, 0 };
+    enum ps_code code = ps_state_write(state, cancel_body, &cancel, err);
+
+    if (code == PS_OK) {
+        *count_out = cancel.count;
+    }
+    return code;
+}
+
+/* A million rows in one transaction would hold as many dirty pages: a page of them at a time. */
+#define QUEUE_PAGE 10000
+
+struct queue_all {
+    uint64_t next_number; /* where this transaction begins */
+    uint64_t reached_number;
+    uint64_t count;
+    uint64_t page_count;
+};
+
+static enum ps_code queue_one(struct ps_txn *txn, void *user, const MDB_val *key,
+                              const MDB_val *value)
+{
+    struct queue_all *all = user;
+    uint64_t number = ps_key_number_at(key, 0);
+
+    (void)value;
+    if (all->page_count == QUEUE_PAGE) {
+        return PS_E_CANCELLED;
+    }
+    all->page_count++;
+    all->reached_number = number;
+    return ps_queue_put(txn, PS_QUEUE_ARTIFACT, number, PS_EVENT_AGE);
+}
+
+static enum ps_code queue_body(struct ps_txn *txn, void *user)
+{
+    struct queue_all *all = user;
+    struct ps_key first;
+
+    all->page_count = 0;
+    ps_key_from_u64(&first, all->next_number);
+    return ps_txn_walk(txn, PS_DB_ARTIFACTS, &first, 0, queue_one, all);
+}
+
+enum ps_code ps_reclaim_queue_all(struct ps_state *state, uint64_t *count_out, struct ps_err *err)
+{
+    struct queue_all all = { 0 };
+    enum ps_code code;
+
+    do {
+        code = ps_state_write(state, queue_body, &all, err);
+        all.count += all.page_count;
+        all.next_number = all.reached_number + 1;
+    } while (code == PS_OK && all.page_count == QUEUE_PAGE);
+    if (code == PS_OK) {
+        *count_out = all.count;
+    }
+    return code;
+}
+
+/* --- one sweep at a time --- */
+
+static enum ps_code write_owner(struct ps_txn *txn, const struct ps_owner *owner)
+{
+    struct ps_buf buf;
+    struct ps_field_writer writer;
+    struct ps_key key;
+    enum ps_code code;
+
+    ps_buf_init(&buf, 0);
+    writer = ps_field_writer_begin(&buf, txn->err);
+    ps_field_write_text(&writer, owner->boot_id);
+    ps_field_write_number(&writer, (uint64_t)owner->pid, 8);
+    ps_field_write_number(&writer, owner->start_ticks, 8);
+    ps_key_from_text(&key, "sweeper", 0);
+    code = writer.code == PS_OK ? ps_txn_put(txn, PS_DB_META, &key, &buf) : writer.code;
+    ps_buf_clear(&buf);
+    return code;
+}
+
+static enum ps_code read_owner(struct ps_txn *txn, bool *found_out, struct ps_owner *owner)
+{
+    struct ps_field_reader reader;
+    struct ps_key key;
+    MDB_val value;
+    enum ps_code code;
+
+    ps_key_from_text(&key, "sweeper", 0);
+    code = ps_txn_get(txn, PS_DB_META, &key, &value);
+    *found_out = code == PS_OK && value.mv_data != NULL;
+    if (!*found_out) {
+        return code;
+    }
+    code = ps_field_reader_begin(&reader, value.mv_data, value.mv_size, txn->err);
+    if (code == PS_OK) {
+        ps_str_copy(owner->boot_id, sizeof(owner->boot_id), ps_field_read_text(&reader));
+        owner->pid = (int64_t)ps_field_read_number(&reader, 8);
+        owner->start_ticks = ps_field_read_number(&reader, 8);
+        code = ps_field_reader_end(&reader, "sweeper", txn->err);
+    }
+    return code;
+}
+
+static enum ps_code lock_body(struct ps_txn *txn, void *user)
+{
+    const struct ps_owner *self = user;
+    struct ps_owner holder = { 0 };
+    bool found = false;
+    enum ps_code code = read_owner(txn, &found, &holder);
+
+    if (code == PS_OK && found) {
+        code = ps_owner_check_lock("a sweep", &holder, self, txn->err);
+    }
+    return code == PS_OK ? write_owner(txn, self) : code;
+}
+
+enum ps_code ps_reclaim_lock(struct ps_state *state, const struct ps_owner *owner,
+                             struct ps_err *err)
+{
+    return ps_state_write(state, lock_body, (void *)(uintptr_t)owner, err);
+}
+
+static enum ps_code unlock_body(struct ps_txn *txn, void *user)
+{
+    struct ps_key key;
+
+    (void)user;
+    ps_key_from_text(&key, "sweeper", 0);
+    return ps_txn_delete(txn, PS_DB_META, &key);
+}
+
+enum ps_code ps_reclaim_unlock(struct ps_state *state, struct ps_err *err)
+{
+    return ps_state_write(state, unlock_body, NULL, err);
+}

@@ -1,0 +1,37 @@
+/**
+ * workflow_internal - finding and merging a workflow's record, for the .c files of this folder only.
+ *
+ * Flow:    artifact.c -> [workflow_internal] -> LMDB databases workflows, workflow_names
+ * Thread:  any; inside of a transaction
+ * Source:  README.md of this folder
+ */
+#ifndef PS_STATE_WORKFLOW_INTERNAL_H
+#define PS_STATE_WORKFLOW_INTERNAL_H
+
+#include "state/artifact.h"
+#include "state/state_internal.h"
+
+/** Which workflow a name without a uid may mean. */
+enum ps_workflow_scope {
+    PS_WORKFLOW_RUNNING, /* artifacts are recorded: one that has not finished */
+    PS_WORKFLOW_THERE,   /* events: those that are not deleted */
+    PS_WORKFLOW_ANY,     /* a manual clear */
+};
+
+/**
+ * The record that artifacts of this workflow belong to: found, with what is known now merged in, or made.
+ *
+ * Errors:  PS_E_INVALID (no name, too long a name, several of that name and no uid); PS_E_PARSE.
+ */
+PS_MUST_USE enum ps_code ps_txn_put_workflow(struct ps_txn *txn, const struct ps_workflow *workflow,
+                                             uint64_t *number_out);
+
+/** The record of number, text in the map. *found_out false: there is none. */
+PS_MUST_USE enum ps_code ps_txn_get_workflow(struct ps_txn *txn, uint64_t number, bool *found_out,
+                                             struct ps_workflow *workflow_out);
+
+/** How many finished workflows of the same namespace and template finished later, at most PS_NEWER_MAX. */
+PS_MUST_USE enum ps_code ps_txn_count_newer(struct ps_txn *txn, const struct ps_workflow *workflow,
+                                            uint32_t *count_out);
+
+#endif

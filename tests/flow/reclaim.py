@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""What is recorded goes when its workflow says so, and nothing else: strategies, holds, races, the fuse, kills."""
+import json
+import os
+import signal
+import subprocess
+import sys
+
+from rig import PURSER, Rig
+
+
+def exists(rig, key):
+    return rig.stored(key).exists()
+
+
+def put(rig, key, *flags, content=None):
+    source = rig.dir / "source"
+    source.write_text(content or key)
+    rig.run("put", "-q", source, rig.url(key), *flags)
+
+
+def swept(rig, *flags, expect=0):
+    """Run a sweep; returns its items by key and its result."""
+    out, _ = rig.run("reclaims", "run", "--json", *flags, expect=expect)
+    lines = [json.loads(line) for line in out.splitlines()]
+    items = {line["url"].removeprefix(rig.root + "/"): line for line in lines if line["type"] == "swept"}
+    results = [line for line in lines if line["type"] == "result"]
+    return items, results[-1] if results else None
+
+
+def pending(rig, *flags):
+    out, _ = rig.run("reclaims", "ls", "--json", *flags)
+    return {line["url"].removeprefix(rig.root + "/"): line for line in map(json.loads, out.splitlines())}
+
+
+def two_strategies(rig):
+    """The sample of the two strategies: one goes at completion, the other stays until the workflow is deleted."""
+    put(rig, "two/on-completion", "--workflow", "argo/two", "--gc", "OnWorkflowCompletion")
+    put(rig, "two/on-deletion", "--workflow", "argo/two", "--gc", "OnWorkflowDeletion")
+    put(rig, "two/never", "--workflow", "argo/two", "--gc", "Never")
+    put(rig, "two/unset", "--workflow", "argo/two")
+    assert pending(rig) == {}
+    rig.run("workflow", "argo/two", "completed", "--status", "Succeeded")
+    assert list(pending(rig)) == ["two/on-completion"]
+    swept(rig)
+    assert not exists(rig, "two/on-completion") and exists(rig, "two/on-deletion")
+    rig.run("workflow", "argo/two", "deleted")
+    swept(rig)
+    assert not exists(rig, "two/on-deletion") and exists(rig, "two/never") and exists(rig, "two/unset")
+    rig.run("workflow", "argo/two", "cleared")
+    swept(rig)
+    assert exists(rig, "two/never") and not exists(rig, "two/unset")
+    out, _ = rig.run("reclaims", "history", "--json")
+    deleted = [json.loads(line)["url"] for line in out.splitlines() if json.loads(line)["what"] == "deleted"]
+    assert sorted(deleted) == [rig.url("two/on-completion"), rig.url("two/on-deletion"), rig.url("two/unset")]
+    print("ok  two strategies, never, cleared")
+
+
+def delays(rig):
+    put(rig, "delay/week", "--workflow", "argo/delay", "--gc", "OnWorkflowCompletion", "--label", "purser/reclaim-after=7d")
+    put(rig, "delay/nonsense", "--workflow", "argo/delay", "--gc", "OnWorkflowCompletion", "--label",
+        "purser/reclaim-after=soon")
+    put(rig, "delay/held", "--workflow", "argo/delay", "--gc", "OnWorkflowCompletion", "--label", "purser/hold=audit")
+    rig.run("workflow", "argo/delay", "completed", "--status", "Failed")
+    swept(rig)
+    swept(rig, "--now", "+6d")
+    assert exists(rig, "delay/week")
+    assert list(pending(rig, "--due", "24h")) == [] and list(pending(rig, "--due", "24h", "--now", "+6d")) == ["delay/week"]
+    swept(rig, "--now", "+7d")
+    assert not exists(rig, "delay/week") and exists(rig, "delay/nonsense") and exists(rig, "delay/held")
+    print("ok  after 7 days; a label that is no duration, and a label that holds, keep")
+
+
+def holds(rig):
+    for key in ("hold/a", "hold/b", "hold/c", "hold/dir/d"):
+        put(rig, key, "--workflow", "argo/hold", "--gc", "OnWorkflowCompletion")
+    rig.run("workflow", "argo/hold", "completed", "--status", "Succeeded")
+    rig.run("reclaims", "hold", rig.url("hold/a"))
+    rig.run("reclaims", "hold", rig.url("hold/b"), "--until", "+1d")
+    rig.run("reclaims", "cancel", rig.url("hold/c"))
+    rig.run("reclaims", "hold", rig.url("hold/dir/"))
+    rig.run("reclaims", "hold", rig.url("x"), "--until", "2020-01-01", expect=2)
+    items, _ = swept(rig)
+    assert items["hold/a"]["what"] == "kept" and "on hold" in items["hold/a"]["reason"]
+    assert items["hold/b"]["what"] == "postponed"
+    assert items["hold/dir/d"]["what"] == "kept"
+    assert all(exists(rig, f"hold/{key}") for key in ("a", "b", "c", "dir/d"))
+    rig.run("reclaims", "release", rig.url("hold/a"))
+    rig.run("reclaims", "release", rig.url("hold/a"), expect=3)
+    items, _ = swept(rig, "--now", "+2d")
+    assert sorted(items) == ["hold/a", "hold/b"] and not exists(rig, "hold/a") and not exists(rig, "hold/b")
+    assert exists(rig, "hold/c") and exists(rig, "hold/dir/d")
+    print("ok  hold, hold until, hold of a prefix, release, cancel")
+
+
+def changed_objects(rig):
+    for key in ("race/other", "race/same", "race/gone"):
+        put(rig, key, "--workflow", "argo/race", "--gc", "OnWorkflowCompletion")
+    rig.run("workflow", "argo/race", "completed", "--status", "Succeeded")
+    put(rig, "race/other", content="uploaded again by somebody else")
+    rig.run("rm", "-q", rig.url("race/gone"))
+    items, result = swept(rig)
+    assert items["race/other"]["what"] == "kept" and "uploaded again" in items["race/other"]["reason"], items
+    assert items["race/gone"]["what"] == "gone" and items["race/same"]["what"] == "deleted"
+    assert exists(rig, "race/other") and not exists(rig, "race/same") and result["gone"] == 1
+    print("ok  uploaded again since = kept; gone already = done")
+
+
+def shared_objects(rig):
+    put(rig, "shared/model", "--workflow", "argo/first", "--gc", "OnWorkflowCompletion", content="model")
+    put(rig, "shared/model", "--workflow", "argo/second", "--gc", "OnWorkflowCompletion", content="model")
+    rig.run("workflow", "argo/first", "completed", "--status", "Succeeded")
+    items, _ = swept(rig)
+    assert items["shared/model"]["what"] == "kept" and "argo/second" in items["shared/model"]["reason"]
+    assert exists(rig, "shared/model")
+    rig.run("workflow", "argo/second", "completed", "--status", "Succeeded")
+    swept(rig)
+    assert not exists(rig, "shared/model")
+    put(rig, "shared/both", "--workflow", "argo/third", "--gc", "OnWorkflowCompletion", content="both")
+    put(rig, "shared/both", "--workflow", "argo/fourth", "--gc", "OnWorkflowCompletion", content="both")
+    rig.run("workflow", "argo/third", "completed", "--status", "Succeeded")
+    rig.run("workflow", "argo/fourth", "completed", "--status", "Succeeded")
+    swept(rig)
+    assert not exists(rig, "shared/both"), "two claims that are due at once: forgotten"
+    print("ok  an object of two workflows goes with the last of them")
+
+
+def the_fuse(rig):
+    count = 12
+    rig.env["PURSER_RECLAIM_FUSE_COUNT"] = "11"
+    for i in range(count):
+        put(rig, f"fuse/{i:03}", "--workflow", "argo/fuse", "--gc", "OnWorkflowCompletion", "--label", f"i={i}")
+    rig.run("workflow", "argo/fuse", "completed", "--status", "Succeeded")
+    _, err = rig.run("reclaims", "run", expect=8)
+    assert "fuse" in err and "--max" in err, err
+    _, err = rig.run("reclaims", "run", "--max", "11", expect=8)
+    _, err = rig.run("reclaims", "run", "--max", "many", expect=2)
+    assert all(exists(rig, f"fuse/{i:03}") for i in range(count))
+    out, _ = rig.run("reclaims", "run", "--dry-run", "--max", "100%")
+    assert sum(line.startswith("delete ") for line in out.splitlines()) == count, out[:200]
+    assert all(exists(rig, f"fuse/{i:03}") for i in range(count)), "a dry run deleted"
+    _, result = swept(rig, "--max", str(count))
+    assert result["deleted"] == count and not any(exists(rig, f"fuse/{i:03}") for i in range(count))
+    del rig.env["PURSER_RECLAIM_FUSE_COUNT"]
+    print("ok  the fuse stops before the first delete; a dry run deletes nothing")
+
+
+def faulty_policies(rig):
+    policies = rig.dir / "faulty"
+    policies.mkdir()
+    saved = rig.env.get("PURSER_POLICY_PATH")
+    rig.env["PURSER_POLICY_PATH"] = str(policies)
+    for i, body in enumerate(("error('broken')", "while true do end", "return { action = 'destroy', reason = 'x' }",
+                              "return { action = 'delete' }", "return { action = 'delete', after = -1, reason = 'x' }",
+                              "return 7", "return { action = 'keep', reason = 'mine' }")):
+        (policies / "50-faulty.lua").write_text(
+            f"return {{ api = 1, name = 'faulty', reclaim = function(artifact, workflow, now) {body} end }}")
+        (policies / "60-eager.lua").write_text(
+            "return { api = 1, name = 'eager', reclaim = function(_, workflow) "
+            "if workflow and purser.prefix('faulty', workflow.name) then return { action = 'delete', reason = 'all' } end "
+            "end }")
+        put(rig, f"faulty/{i}", "--workflow", f"argo/faulty{i}", "--gc", "OnWorkflowCompletion")
+        rig.run("workflow", f"argo/faulty{i}", "completed", "--status", "Succeeded")
+        swept(rig)
+        assert exists(rig, f"faulty/{i}"), body
+    out, _ = rig.run("explain", rig.url("faulty/0"))
+    assert "50-faulty.lua:" in out and "keep" in out, out
+    (policies / "50-faulty.lua").unlink()
+    rig.run("reclaims", "plan")
+    items, _ = swept(rig)
+    deleted = [key for key, item in items.items() if item["what"] == "deleted"]
+    assert sorted(deleted) == [f"faulty/{i}" for i in range(7)] and not exists(rig, "faulty/0"), items
+    if saved is None:
+        del rig.env["PURSER_POLICY_PATH"]
+    print("ok  a policy that fails, times out or answers nonsense keeps; mended, it is asked anew")
+
+
+def run_killed(rig, point, *command):
+    env = dict(rig.env, PURSER_FAULT_POINT=point)
+    done = subprocess.run([PURSER, *command], env=env, capture_output=True, check=False)
+    return done.returncode == -signal.SIGKILL
+
+
+def kills(rig):
+    """SIGKILL at every state transition: the plan is done in the end, and only the plan."""
+    points = ["workflow.reported", "plan.asked", "plan.written", "sweep.taken", "sweep.verified", "sweep.marked",
+              "sweep.sending", "sweep.deleted", "sweep.asked", "sweep.settled"]
+    for n, point in enumerate(points):
+        for i in range(3):
+            put(rig, f"kill{n}/go{i}", "--workflow", f"argo/kill{n}", "--gc", "OnWorkflowCompletion")
+            put(rig, f"kill{n}/stay{i}", "--workflow", f"argo/kill{n}", "--gc", "OnWorkflowDeletion")
+        killed = run_killed(rig, point, "workflow", f"argo/kill{n}", "completed", "--status", "Succeeded")
+        killed = run_killed(rig, point, "reclaims", "run") or killed
+        assert killed, f"{point} was not passed"
+        assert all(exists(rig, f"kill{n}/stay{i}") for i in range(3)), f"{point}: deleted what stays"
+        swept(rig)
+        assert not any(exists(rig, f"kill{n}/go{i}") for i in range(3)), f"{point}: forgot"
+        assert all(exists(rig, f"kill{n}/stay{i}") for i in range(3)), f"{point}: deleted what stays"
+        assert not any(key.startswith(f"kill{n}/") for key in pending(rig)), f"{point}: left pending"
+    print(f"ok  SIGKILL at {len(points)} points")
+
+
+def an_unreachable_store(rig):
+    if rig.kind == "file":
+        put(rig, "mount/a", "--workflow", "argo/mount", "--gc", "OnWorkflowCompletion")
+        rig.run("workflow", "argo/mount", "completed", "--status", "Succeeded")
+        os.rename(rig.stored("mount"), rig.dir / "unmounted")
+        items, _ = swept(rig, expect=6)
+        assert items["mount/a"]["what"] == "postponed"
+        os.rename(rig.dir / "unmounted", rig.stored("mount"))
+        swept(rig, "--now", "+1d")
+        assert not exists(rig, "mount/a")
+        print("ok  a directory that is not mounted is not forgotten")
+        return
+    put(rig, "down/a", "--workflow", "argo/down", "--gc", "OnWorkflowCompletion")
+    rig.run("workflow", "argo/down", "completed", "--status", "Succeeded")
+    elsewhere = dict(rig.env)
+    rig.env["AWS_SECRET_ACCESS_KEY"] = "wrong"
+    items, _ = swept(rig, expect=6)
+    rig.env = elsewhere
+    assert items["down/a"]["what"] == "postponed"
+    swept(rig, "--now", "+1d")
+    assert not exists(rig, "down/a")
+    print("ok  a store that refuses us is tried again")
+
+
+def main():
+    with Rig(sys.argv[1]) as rig:
+        two_strategies(rig)
+        delays(rig)
+        holds(rig)
+        changed_objects(rig)
+        shared_objects(rig)
+        the_fuse(rig)
+        faulty_policies(rig)
+        kills(rig)
+        an_unreachable_store(rig)
+
+
+main()
