@@ -216,6 +216,17 @@ static enum ps_code make_digest(struct ps_policy_set *set, ps_digest_fn digest, 
     return code;
 }
 
+static enum ps_code find_one(struct ps_policy_set *set, const char *path, struct ps_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash != NULL ? ps_strndup(path, (size_t)(slash - path)) : ps_strdup(".");
+    enum ps_code code = dir != NULL ? add_file(set, 0, dir, slash != NULL ? slash + 1 : path, err)
+                                    : ps_err_set(err, PS_E_NO_MEMORY, "policies: out of memory");
+
+    free(dir);
+    return code;
+}
+
 enum ps_code ps_policy_set_load(struct ps_policy_set **set_out,
                                 const struct ps_policy_options *options, struct ps_err *err)
 {
@@ -226,7 +237,10 @@ enum ps_code ps_policy_set_load(struct ps_policy_set **set_out,
         return ps_err_set(err, PS_E_NO_MEMORY, "policies: out of memory");
     }
     set->log = options->log;
-    for (size_t i = 0; i < options->dir_count && code == PS_OK; i++) {
+    if (options->only_file != NULL) {
+        code = find_one(set, options->only_file, err);
+    }
+    for (size_t i = 0; options->only_file == NULL && i < options->dir_count && code == PS_OK; i++) {
         code = find_files(set, i, options->dirs[i], err);
     }
     qsort(set->policies, set->count, sizeof(set->policies[0]), by_file_name);

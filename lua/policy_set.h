@@ -48,6 +48,7 @@ typedef void (*ps_digest_fn)(const void *data, size_t size_bytes, uint8_t out[32
 struct ps_policy_options {
     const char *dirs[PS_POLICY_DIRS_MAX]; /* in order; one that does not exist is empty */
     size_t dir_count;
+    const char *only_file; /* this one and no other; dirs are ignored. NULL = all */
     const struct ps_clock *clock;
     const struct ps_log *log;
     struct ps_lua_limits limits;

@@ -181,6 +181,23 @@ PS_MUST_USE enum ps_code ps_reclaim_each(struct ps_state *state, const char *pre
                                          int64_t due_max_unix_s, ps_reclaim_each_fn each,
                                          void *user, struct ps_err *err);
 
+/** One artifact with what is known of it; NULL = there is none. Borrowed for the call. */
+struct ps_scanned {
+    const struct ps_artifact *artifact;
+    const struct ps_workflow *workflow;
+    const struct ps_reclaim *reclaim;
+    uint32_t newer_workflows;
+};
+typedef bool (*ps_scan_fn)(void *user, const struct ps_scanned *scanned);
+
+/** Call each for every artifact, which must not write the state; false stops. Damaged ones are counted. */
+PS_MUST_USE enum ps_code ps_artifact_scan(struct ps_state *state, ps_scan_fn each, void *user,
+                                          uint64_t *damaged_out, struct ps_err *err);
+
+/** The weightiest event that has happened to an artifact. A manual clear is of what there was at that time. */
+enum ps_reclaim_event ps_reclaim_weightiest(const struct ps_artifact *artifact,
+                                            const struct ps_workflow *workflow);
+
 /** Keep what is pending for url. *count_out records were. DELETING ones are left. reason: for people. */
 PS_MUST_USE enum ps_code ps_reclaim_cancel(struct ps_state *state, const char *url,
                                            const char *reason, int64_t now_unix_s,

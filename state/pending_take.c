@@ -170,22 +170,31 @@ static void empty(struct ps_reclaim_batch *batch)
 
 /* --- what is queued --- */
 
-/* A manual clear is of what there was at that time. */
+enum ps_reclaim_event ps_reclaim_weightiest(const struct ps_artifact *artifact,
+                                            const struct ps_workflow *workflow)
+{
+    if (workflow == NULL) {
+        return PS_EVENT_AGE;
+    }
+    if (workflow->cleared_unix_s != 0 && artifact->recorded_unix_s <= workflow->cleared_unix_s) {
+        return PS_EVENT_CLEARED;
+    }
+    if (workflow->deleted_unix_s != 0) {
+        return PS_EVENT_DELETED;
+    }
+    return workflow->finished_unix_s != 0 ? PS_EVENT_COMPLETED : PS_EVENT_AGE;
+}
+
 static enum ps_reclaim_event weightiest(const struct ps_reclaim_item *item)
 {
     struct ps_artifact artifact;
     struct ps_workflow workflow;
 
-    if (!ps_reclaim_item_artifact(item, &artifact) || !ps_reclaim_item_workflow(item, &workflow)) {
+    if (!ps_reclaim_item_artifact(item, &artifact)) {
         return PS_EVENT_AGE;
     }
-    if (workflow.cleared_unix_s != 0 && artifact.recorded_unix_s <= workflow.cleared_unix_s) {
-        return PS_EVENT_CLEARED;
-    }
-    if (workflow.deleted_unix_s != 0) {
-        return PS_EVENT_DELETED;
-    }
-    return workflow.finished_unix_s != 0 ? PS_EVENT_COMPLETED : PS_EVENT_AGE;
+    return ps_reclaim_weightiest(&artifact,
+                                 ps_reclaim_item_workflow(item, &workflow) ? &workflow : NULL);
 }
 
 struct take {

@@ -29,7 +29,7 @@ const struct ps_setting ps_settings_rows[] = {
     { "reclaim.fuse.percent", PS_SETTING_NUMBER, TOP(reclaim_fuse_percent), "50", "", 0,
       "the same in percent of all known artifacts" },
     { "reclaim.rate", PS_SETTING_NUMBER, TOP(reclaim_rate_per_s), "0", "", 0,
-      "objects a second at most; 0 = as the store takes them" },
+      "objects a second at most; 0 = no limit" },
     { "reclaim.interval", PS_SETTING_DURATION, TOP(reclaim_interval_ms), "60s", "", 0,
       "between two sweeps" },
     { "reclaim.orphan_uploads_after", PS_SETTING_DURATION, TOP(reclaim_orphan_uploads_after_ms),

@@ -8,7 +8,9 @@
 const struct ps_command ps_commands[] = {
     { "put", "SOURCE URL", "send a file (or - for standard input)",
       "An interrupted put goes on where it stopped when the same command is run again.\n"
-      "A source that changed meanwhile is refused; --restart sends it anew.\n",
+      "A source that changed meanwhile is refused; --restart sends it anew.\n"
+      "--workflow NS/NAME records the object as that workflow's artifact; --gc says when it\n"
+      "may go: Never, OnWorkflowCompletion or OnWorkflowDeletion. Policies may say more.\n",
       2, 2, ps_cmd_put, true },
     { "get", "URL DEST", "fetch an object into a file (or - for standard output)",
       "DEST may be a directory. The file appears when it is whole and verified; an\n"
@@ -45,9 +47,15 @@ const struct ps_command ps_commands[] = {
     { "explain", "URL", "what is known of an artifact, what policies say of it, and why",
       "Asks every policy as if it were now (--now TIME), and changes nothing.\n", 1, 1,
       ps_cmd_explain, true },
-    { "policy", "list | check [DIR...]", "policies in force; check policies before use",
+    { "policy", "list | check | test | simulate | replay | bench [DIR...]",
+      "policies in force; try policies before use",
       "list: every policy file, in load order, with its hooks and what it masks.\n"
-      "check: load the policies (of DIRs instead of the usual places) and say what is wrong.\n",
+      "check: load the policies (of DIRs instead of the usual places) and say what is wrong.\n"
+      "test: run the rows of DIR/tests/NAME_test.lua; hooks without a row are listed.\n"
+      "simulate DIR: what its policies would change of all that is known now.\n"
+      "replay DIR [--since 30d]: what they would have decided where others did, and which of\n"
+      "that was read again afterwards.\n"
+      "bench: what a decision costs.\n",
       1, 32, ps_cmd_policy, false },
     { "doctor", "URL", "check credentials, endpoint, clock, rights and multipart",
       "Writes and removes one small object and one multipart upload below the URL.\n", 1, 1,

@@ -1,6 +1,7 @@
 #include "cli/app.h"
 #include "cli/output.h"
 #include "cli/policies.h"
+#include "cli/policy_try.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -100,24 +101,46 @@ static bool check_dirs(const char **dirs, size_t count, struct ps_err *err)
     return true;
 }
 
-enum ps_exit ps_cmd_policy(struct ps_app *app, const char **args, int arg_count)
+static enum ps_exit list_or_check(struct ps_app *app, bool check, const char **dirs,
+                                  size_t dir_count)
 {
-    bool check = strcmp(args[0], "check") == 0;
-    size_t dir_count = check ? (size_t)arg_count - 1 : 0;
     struct ps_policy_set *set = NULL;
     struct ps_err err;
     enum ps_exit exit_code;
 
-    if (!check && (strcmp(args[0], "list") != 0 || arg_count != 1)) {
-        (void)ps_err_set(&err, PS_E_INVALID,
-                         "policy: write `purser policy list` or `purser policy check [DIR...]`");
-        return ps_app_fail(app, &err);
-    }
-    if (!check_dirs(args + 1, dir_count, &err) ||
-        ps_policies_load_set(app, args + 1, dir_count, &set, &err) != PS_OK) {
+    if (!check_dirs(dirs, dir_count, &err) ||
+        ps_policies_load_set(app, dirs, dir_count, &set, &err) != PS_OK) {
         return ps_app_fail(app, &err);
     }
     exit_code = check ? report(app, set) : list(app, set);
     ps_policy_set_free(set);
     return exit_code;
+}
+
+enum ps_exit ps_cmd_policy(struct ps_app *app, const char **args, int arg_count)
+{
+    const char *verb = args[0];
+    const char **dirs = args + 1;
+    size_t dir_count = (size_t)arg_count - 1;
+    struct ps_err err;
+
+    if (strcmp(verb, "check") == 0 || (strcmp(verb, "list") == 0 && dir_count == 0)) {
+        return list_or_check(app, verb[0] == 'c', dirs, dir_count);
+    }
+    if (strcmp(verb, "test") == 0) {
+        return ps_policy_test(app, dirs, dir_count);
+    }
+    if (strcmp(verb, "simulate") == 0 && dir_count == 1) {
+        return ps_policy_simulate(app, dirs[0]);
+    }
+    if (strcmp(verb, "replay") == 0 && dir_count == 1) {
+        return ps_policy_replay(app, dirs[0]);
+    }
+    if (strcmp(verb, "bench") == 0) {
+        return ps_policy_bench(app, dirs, dir_count);
+    }
+    (void)ps_err_set(&err, PS_E_INVALID,
+                     "policy: write list, check [DIR...], test [DIR...], simulate DIR, replay DIR "
+                     "or bench [DIR...]");
+    return ps_app_fail(app, &err);
 }

@@ -71,8 +71,7 @@ static const struct row rows[PS_OPT_COUNT] = {
     [PS_OPT_NODE] = { "node", '\0', KIND_VALUE, "ID", "of the workflow, that made it", "put" },
     [PS_OPT_NODE_STATUS] = { "node-status", '\0', KIND_VALUE, "STATUS", "of that node", "put" },
     [PS_OPT_ARTIFACT] = { "artifact", '\0', KIND_VALUE, "NAME", "of the output artifact", "put" },
-    [PS_OPT_GC] = { "gc", '\0', KIND_VALUE, "STRATEGY",
-                    "Never OnWorkflowCompletion OnWorkflowDeletion", "put" },
+    [PS_OPT_GC] = { "gc", '\0', KIND_VALUE, "STRATEGY", "when it may go: see help put", "put" },
     [PS_OPT_LABEL] = { "label", '\0', KIND_LIST, "K=V", "for policies; may be repeated", "put" },
     [PS_OPT_STATUS] = { "status", '\0', KIND_VALUE, "STATUS", "Succeeded Failed Error",
                         "workflow" },
@@ -112,7 +111,9 @@ static bool takes(size_t index, const char *command)
 static bool was_written(const struct ps_options *options, size_t index)
 {
     if (rows[index].kind == KIND_LIST) {
-        return (index == PS_OPT_META ? options->meta_count : options->tag_count) > 0;
+        return (index == PS_OPT_META    ? options->meta_count
+                : index == PS_OPT_LABEL ? options->label_count
+                                        : options->tag_count) > 0;
     }
     return options->values[index] != NULL && !options->from_env[index];
 }

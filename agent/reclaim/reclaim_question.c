@@ -149,6 +149,18 @@ bool ps_reclaim_ask_init(struct ps_reclaim_asked *asked, const struct ps_reclaim
     return true;
 }
 
+void ps_reclaim_ask_scanned(struct ps_reclaim_asked *asked, const struct ps_scanned *scanned,
+                            const struct ps_reclaim_rules *rules, enum ps_reclaim_event event,
+                            int64_t now_unix_s)
+{
+    asked->artifact = *scanned->artifact;
+    asked->has_workflow = scanned->workflow != NULL;
+    if (asked->has_workflow) {
+        asked->workflow = *scanned->workflow;
+    }
+    ps_reclaim_ask_fill(asked, scanned->newer_workflows, rules, event, now_unix_s);
+}
+
 int64_t ps_reclaim_base_unix_s(const struct ps_reclaim_asked *asked, enum ps_reclaim_event event)
 {
     int64_t base = 0;

@@ -38,6 +38,11 @@ bool ps_reclaim_ask_init(struct ps_reclaim_asked *asked, const struct ps_reclaim
                          const struct ps_reclaim_rules *rules, enum ps_reclaim_event event,
                          int64_t now_unix_s);
 
+/** The same of what a scan shows. */
+void ps_reclaim_ask_scanned(struct ps_reclaim_asked *asked, const struct ps_scanned *scanned,
+                            const struct ps_reclaim_rules *rules, enum ps_reclaim_event event,
+                            int64_t now_unix_s);
+
 /** The same for records that are no item: asked->artifact, workflow and has_workflow are set. */
 void ps_reclaim_ask_fill(struct ps_reclaim_asked *asked, uint32_t newer_workflows,
                          const struct ps_reclaim_rules *rules, enum ps_reclaim_event event,

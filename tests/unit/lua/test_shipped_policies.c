@@ -1,284 +1,184 @@
 /* The rows of policies/tests, each through the real decider with that one policy in force; policies/README.md says
  * what a row is. */
+#include "lua/policy_test.h"
 #include "tests/unit/lua/policy_rig.h"
 
 #include <glob.h>
-#include <lauxlib.h>
-#include <lualib.h>
 
 TestSuite(shipped_policies, .timeout = 60);
 
 #define POLICIES PS_SOURCE_DIR "/policies"
 
-static const char *text_of(lua_State *lua, int table, const char *name)
+static void on_row(void *user, const char *row_name, const char *failure)
 {
-    const char *text;
+    const char *path = user;
 
-    (void)lua_getfield(lua, table, name);
-    text = lua_tostring(lua, -1); /* stays valid: the row holds it */
-    lua_pop(lua, 1);
-    return text;
+    cr_expect_null(failure, "%s: %s: %s", path, row_name, failure);
 }
 
-static const char *text_or_empty(lua_State *lua, int table, const char *name)
+/* policies/10-x.lua -> policies/tests/10-x_test.lua: every shipped policy has one, with rows for each hook. */
+static void run_file(char *policy_path)
 {
-    const char *text = text_of(lua, table, name);
-
-    return text != NULL ? text : "";
-}
-
-static lua_Integer number_of(lua_State *lua, int table, const char *name)
-{
-    lua_Integer number;
-
-    (void)lua_getfield(lua, table, name);
-    number = lua_tointeger(lua, -1);
-    lua_pop(lua, 1);
-    return number;
-}
-
-static bool has(lua_State *lua, int table, const char *name)
-{
-    bool is_there = lua_getfield(lua, table, name) != LUA_TNIL;
-
-    lua_pop(lua, 1);
-    return is_there;
-}
-
-static void check_keys(lua_State *lua, int table, const char *known, const char *row)
-{
-    lua_pushnil(lua);
-    while (lua_next(lua, table) != 0) {
-        char word[64];
-
-        cr_assert_eq(lua_type(lua, -2), LUA_TSTRING, "%s", row);
-        (void)snprintf(word, sizeof(word), " %s ", lua_tostring(lua, -2));
-        cr_assert(strstr(known, word) != NULL, "%s: unknown `%s`", row, lua_tostring(lua, -2));
-        lua_pop(lua, 1);
-    }
-}
-
-static struct ps_object_facts object_of(lua_State *lua, int facts, const char *row)
-{
-    check_keys(lua, facts, " url store bucket key name path size_bytes sent_bytes mtime workflow ",
-               row);
-    return (struct ps_object_facts){
-        .url = text_or_empty(lua, facts, "url"),
-        .store = text_or_empty(lua, facts, "store"),
-        .bucket = text_or_empty(lua, facts, "bucket"),
-        .key = text_or_empty(lua, facts, "key"),
-        .name = text_or_empty(lua, facts, "name"),
-        .path = text_of(lua, facts, "path"),
-        .has_size = has(lua, facts, "size_bytes"),
-        .size_bytes = (uint64_t)number_of(lua, facts, "size_bytes"),
-        .sent_bytes = (uint64_t)number_of(lua, facts, "sent_bytes"),
-        .mtime_unix_s = number_of(lua, facts, "mtime"),
-        .workflow = text_of(lua, facts, "workflow"),
-    };
-}
-
-static struct ps_retry_facts failure_of(lua_State *lua, int facts, const char *row)
-{
-    check_keys(lua, facts,
-               " operation class http_status store_code attempt elapsed_ms retry_after_ms "
-               "part_number ",
-               row);
-    return (struct ps_retry_facts){
-        .operation = text_or_empty(lua, facts, "operation"),
-        .retry_class = text_or_empty(lua, facts, "class"),
-        .http_status = (int)number_of(lua, facts, "http_status"),
-        .store_code = text_or_empty(lua, facts, "store_code"),
-        .attempt = (uint32_t)number_of(lua, facts, "attempt"),
-        .elapsed_ms = (uint64_t)number_of(lua, facts, "elapsed_ms"),
-        .has_retry_after = has(lua, facts, "retry_after_ms"),
-        .retry_after_ms = (uint64_t)number_of(lua, facts, "retry_after_ms"),
-        .part_number = (uint32_t)number_of(lua, facts, "part_number"),
-    };
-}
-
-/* One field of `expect`: not there means that the policy set none. */
-static void check_number(lua_State *lua, int expect, const char *field, bool is_set, uint64_t value,
-                         const char *row)
-{
-    cr_expect_eq(expect != 0 && has(lua, expect, field), is_set, "%s: %s", row, field);
-    if (is_set && expect != 0) {
-        cr_expect_eq((uint64_t)number_of(lua, expect, field), value, "%s: %s is %zu", row, field,
-                     (size_t)value);
-    }
-}
-
-static void check_text(lua_State *lua, int expect, const char *field, bool is_set,
-                       const char *value, const char *row)
-{
-    cr_expect_eq(expect != 0 && has(lua, expect, field), is_set, "%s: %s", row, field);
-    if (is_set && expect != 0) {
-        cr_expect_str_eq(text_or_empty(lua, expect, field), value, "%s: %s is %s", row, field,
-                         value);
-    }
-}
-
-static void check_origin(const struct ps_origin *origin, bool is_set, const char *reason,
-                         const char *row)
-{
-    cr_expect_eq(strcmp(origin->policy, "built-in") != 0, is_set, "%s: decided by %s", row,
-                 origin->policy);
-    if (is_set) {
-        cr_expect_str_eq(origin->reason, reason, "%s: reason is %s", row, origin->reason);
-    }
-}
-
-struct row {
-    const char *name;
-    const char *reason;
-    int facts;
-    int expect; /* 0 = no opinion */
-    int64_t now_unix_s;
-};
-
-static void run_upload(lua_State *lua, const struct policy_rig *rig, const struct row *row)
-{
-    static const char *const fields[PS_UPLOAD_FIELD_COUNT] = {
-        "threshold", "concurrency", "checksum", "storage_class", "tags", "metadata", "skip"
-    };
-    struct ps_object_facts object = object_of(lua, row->facts, row->name);
-    struct ps_upload_decision decision;
-    bool set[PS_UPLOAD_FIELD_COUNT];
-
-    if (row->expect != 0) { /* tags and metadata: no shipped policy sets them */
-        check_keys(lua, row->expect, " threshold concurrency checksum storage_class skip ",
-                   row->name);
-    }
-    rig->decider.upload(rig->decider.user, &object, row->now_unix_s, &decision);
-    for (unsigned i = 0; i < PS_UPLOAD_FIELD_COUNT; i++) {
-        set[i] = (decision.set & (1u << i)) != 0;
-        cr_expect_eq(row->expect != 0 && has(lua, row->expect, fields[i]), set[i], "%s: %s",
-                     row->name, fields[i]);
-        check_origin(&decision.origins[i], set[i], row->reason, row->name);
-    }
-    check_number(lua, row->expect, "threshold", set[0], decision.threshold_bytes, row->name);
-    check_number(lua, row->expect, "concurrency", set[1], decision.concurrency, row->name);
-    check_text(lua, row->expect, "checksum", set[2], decision.checksum, row->name);
-    check_text(lua, row->expect, "storage_class", set[3], decision.storage_class, row->name);
-    if (set[6] && row->expect != 0) {
-        (void)lua_getfield(lua, row->expect, "skip");
-        cr_expect_eq(lua_toboolean(lua, -1) != 0, decision.skip, "%s: skip", row->name);
-        lua_pop(lua, 1);
-    }
-    ps_upload_decision_clear(&decision);
-}
-
-static void run_part_size(lua_State *lua, const struct policy_rig *rig, const struct row *row)
-{
-    struct ps_object_facts object = object_of(lua, row->facts, row->name);
-    struct ps_part_size_decision decision;
-
-    if (row->expect != 0) {
-        check_keys(lua, row->expect, " bytes ", row->name);
-    }
-    rig->decider.part_size(rig->decider.user, &object, row->now_unix_s, &decision);
-    check_origin(&decision.origin, row->expect != 0, row->reason, row->name);
-    if (row->expect != 0) {
-        check_number(lua, row->expect, "bytes", true, decision.bytes, row->name);
-    }
-}
-
-static void run_retry(lua_State *lua, const struct policy_rig *rig, const struct row *row)
-{
-    struct ps_retry_facts failure = failure_of(lua, row->facts, row->name);
-    struct ps_retry_decision decision;
-
-    if (row->expect != 0) {
-        check_keys(lua, row->expect, " give_up ", row->name); /* no shipped policy says when */
-    }
-    rig->decider.retry(rig->decider.user, &failure, row->now_unix_s, &decision);
-    check_origin(&decision.origin, row->expect != 0, row->reason, row->name);
-    cr_expect_not(decision.has_after, "%s", row->name);
-    if (row->expect != 0) {
-        (void)lua_getfield(lua, row->expect, "give_up");
-        cr_expect_eq(lua_toboolean(lua, -1) != 0, decision.give_up, "%s: give_up", row->name);
-        lua_pop(lua, 1);
-    }
-}
-
-static void run_row(lua_State *lua, const struct policy_rig *rig, const char *hook)
-{
-    int top = lua_gettop(lua);
-    struct row row = { .name = text_of(lua, top, "name"),
-                       .reason = text_of(lua, top, "reason"),
-                       .now_unix_s = number_of(lua, top, "now") };
-
-    cr_assert(row.name != NULL, "a row without a name");
-    check_keys(lua, top, " name facts now expect reason ", row.name);
-    cr_assert_eq(lua_getfield(lua, top, "facts"), LUA_TTABLE, "%s: no facts", row.name);
-    row.facts = lua_gettop(lua);
-    row.expect = lua_getfield(lua, top, "expect") == LUA_TTABLE ? lua_gettop(lua) : 0;
-    cr_assert_eq(row.expect != 0, row.reason != NULL, "%s: expect without reason", row.name);
-    if (strcmp(hook, "upload") == 0) {
-        run_upload(lua, rig, &row);
-    } else if (strcmp(hook, "part_size") == 0) {
-        run_part_size(lua, rig, &row);
-    } else {
-        cr_assert_str_eq(hook, "retry");
-        run_retry(lua, rig, &row);
-    }
-    cr_expect_eq(policy_rig_faults(rig).count, 0, "%s: %s", row.name, policy_rig_faults(rig).last);
-    lua_settop(lua, top);
-}
-
-/* policies/10-x.lua -> policies/tests/10-x_test.lua: every shipped policy has one. */
-static size_t run_file(const char *policy_path)
-{
+    const struct ps_policy_options options = { .clock = ps_clock_system(), .digest = ps_sha256 };
     const char *name = strrchr(policy_path, '/') + 1;
-    size_t length = strlen(name) - strlen(".lua");
-    lua_State *lua = luaL_newstate();
-    FILE *file = fopen(policy_path, "re");
-    struct policy_rig rig;
+    struct ps_policy_test_report report;
     struct ps_err err = { .code = PS_OK };
-    char text[8192];
     char test_path[512];
-    size_t size_bytes;
-    size_t row_count = 0;
 
-    cr_assert(file != NULL && lua != NULL, "%s", policy_path);
-    size_bytes = fread(text, 1, sizeof(text), file);
-    cr_assert_lt(size_bytes, sizeof(text));
-    (void)fclose(file);
-    policy_rig_init(&rig);
-    policy_rig_write(&rig, name, text, size_bytes);
-    cr_assert_eq(policy_rig_load(&rig, &err), PS_OK, "%s", err.message);
-    (void)snprintf(test_path, sizeof(test_path), POLICIES "/tests/%.*s_test.lua", (int)length,
+    (void)snprintf(test_path, sizeof(test_path), "%.*stests/%.*s_test.lua",
+                   (int)(name - policy_path), policy_path, (int)(strlen(name) - strlen(".lua")),
                    name);
-    cr_assert_eq(luaL_dofile(lua, test_path), LUA_OK, "%s", lua_tostring(lua, -1));
-    for (lua_Integer i = 1; lua_rawgeti(lua, 1, i) == LUA_TTABLE; i++) {
-        run_row(lua, &rig, text_or_empty(lua, 1, "hook"));
-        lua_pop(lua, 1);
-        row_count++;
+    cr_assert_eq(
+        ps_policy_test_run(&options, policy_path, test_path, on_row, policy_path, &report, &err),
+        PS_OK, "%s", err.message);
+    cr_expect_gt(report.row_count, 0, "%s", policy_path);
+    for (int i = 0; i < PS_HOOK_COUNT; i++) {
+        cr_expect_eq(report.has_hook[i], report.tested[i], "%s: %s", policy_path,
+                     ps_hook_name((enum ps_hook)i));
     }
-    lua_close(lua);
-    policy_rig_clear(&rig);
-    return row_count;
+}
+
+static void run_dir(const char *pattern, size_t count_min)
+{
+    glob_t found;
+
+    cr_assert_eq(glob(pattern, 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        run_file(found.gl_pathv[i]);
+    }
+    cr_assert_geq(found.gl_pathc, count_min);
+    globfree(&found);
 }
 
 Test(shipped_policies, every_row_decides_as_it_says)
 {
-    glob_t found;
-
-    cr_assert_eq(glob(POLICIES "/*.lua", 0, NULL, &found), 0);
-    for (size_t i = 0; i < found.gl_pathc; i++) {
-        cr_expect_gt(run_file(found.gl_pathv[i]), 0, "%s", found.gl_pathv[i]);
-    }
-    cr_assert_geq(found.gl_pathc, 3);
-    globfree(&found);
+    run_dir(POLICIES "/*.lua", 3);
 }
 
-Test(shipped_policies, they_load_together)
+Test(shipped_policies, every_row_of_the_optional_ones_too)
+{
+    run_dir(POLICIES "/optional/*.lua", 6);
+}
+
+static void load(const char *dir)
 {
     const struct ps_policy_options options = {
-        .dirs = { POLICIES }, .dir_count = 1, .clock = ps_clock_system(), .digest = ps_sha256
+        .dirs = { dir }, .dir_count = 1, .clock = ps_clock_system(), .digest = ps_sha256
     };
     struct ps_policy_set *set = NULL;
     struct ps_err err;
 
     cr_assert_eq(ps_policy_set_load(&set, &options, &err), PS_OK, "%s", err.message);
     ps_policy_set_free(set);
+}
+
+Test(shipped_policies, they_load_together)
+{
+    load(POLICIES);
+    load(POLICIES "/optional");
+}
+
+struct told {
+    unsigned failed;
+    char last[320];
+};
+
+static void note_row(void *user, const char *row_name, const char *failure)
+{
+    struct told *told = user;
+
+    (void)row_name;
+    told->failed += failure != NULL ? 1 : 0;
+    if (failure != NULL) {
+        (void)snprintf(told->last, sizeof(told->last), "%s", failure);
+    }
+}
+
+/* One row against a policy that deletes after a day. */
+static enum ps_code run_row(const char *row, struct told *told, struct ps_err *err)
+{
+    static const char policy[] = "return { api = 1, name = 'p', reclaim = function(a)\n"
+                                 "if a.event == 'age' then return nil end\n"
+                                 "if a.event == 'cleared' then error('broken') end\n"
+                                 "return { action = 'delete', after = '1d', reason = 'why' } end }";
+    struct policy_rig rig;
+    struct ps_policy_options options = { 0 };
+    struct ps_policy_test_report report;
+    char policy_path[160];
+    enum ps_code code;
+
+    policy_rig_init(&rig);
+    options = (struct ps_policy_options){ .clock = ps_clock_system(), .digest = ps_sha256 };
+    policy_rig_write(&rig, "p.lua", policy, strlen(policy));
+    (void)snprintf(policy_path, sizeof(policy_path), "%s", rig.path);
+    policy_rig_write(&rig, "p_test.lua", row, strlen(row));
+    code = ps_policy_test_run(&options, policy_path, rig.path, note_row, told, &report, err);
+    policy_rig_clear(&rig);
+    return code;
+}
+
+Test(shipped_policies, a_row_that_is_wrong_fails)
+{
+    static const struct {
+        const char *row;
+        const char *says; /* NULL = passes */
+    } rows[] = {
+        { "facts = { event = 'completed' }, expect = { action = 'delete', after = '1d' }, reason = "
+          "'why'",
+          NULL },
+        { "facts = { event = 'completed' }, expect = { action = 'delete', after = 86400 }, reason "
+          "= 'why'",
+          NULL },
+        { "facts = { event = 'age' }", NULL },
+        { "facts = { event = 'completed' }", "no opinion is expected" },
+        { "facts = { event = 'age' }, expect = { action = 'keep' }, reason = 'x'",
+          "has no opinion" },
+        { "facts = { event = 'completed' }, expect = { action = 'keep', after = '1d' }, reason = "
+          "'why'",
+          "`action` is another" },
+        { "facts = { event = 'completed' }, expect = { action = 'delete' }, reason = 'why'",
+          "`after` is another" },
+        { "facts = { event = 'completed' }, expect = { action = 'delete', after = '1d' }, reason = "
+          "'no'",
+          "its reason is 'why'" },
+        { "facts = { event = 'cleared' }, expect = { action = 'keep' }, reason = 'x'", "failed" },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct told told = { 0 };
+        struct ps_err err = { .code = PS_OK };
+        char text[512];
+
+        (void)snprintf(text, sizeof(text), "return { hook = 'reclaim', { name = 'row', %s } }",
+                       rows[i].row);
+        cr_assert_eq(run_row(text, &told, &err), PS_OK, "%s: %s", rows[i].row, err.message);
+        cr_expect_eq(told.failed, rows[i].says != NULL ? 1U : 0U, "%s: %s", rows[i].row, told.last);
+        if (rows[i].says != NULL) {
+            cr_expect_not_null(strstr(told.last, rows[i].says), "%s: %s", rows[i].row, told.last);
+        }
+    }
+}
+
+Test(shipped_policies, a_test_file_that_makes_no_sense_is_an_error)
+{
+    static const char *const files[] = {
+        "return 7",
+        "return { { name = 'x', facts = {} } }",
+        "return { hook = 'reclame' }",
+        "return { hook = 'reclaim', { facts = {} } }",
+        "return { hook = 'reclaim', { name = 'x' } }",
+        "return { hook = 'reclaim', { name = 'x', facts = { colour = 1 } } }",
+        "return { hook = 'reclaim', { name = 'x', facts = {}, expect = {} } }",
+        "return {",
+        "error('no')",
+        "while true do end",
+    };
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        struct told told = { 0 };
+        struct ps_err err = { .code = PS_OK };
+
+        cr_expect_eq(run_row(files[i], &told, &err), PS_E_INVALID, "%s", files[i]);
+        cr_expect_not_null(strstr(err.message, "p_test.lua"), "%s: %s", files[i], err.message);
+    }
 }
