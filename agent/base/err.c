@@ -41,7 +41,7 @@ enum ps_code(ps_err_set)(struct ps_err *err, enum ps_code code, const char *form
     return code;
 }
 
-enum ps_code ps_err_set_errno(struct ps_err *err, int sys_errno, const char *format, ...)
+enum ps_code(ps_err_set_errno)(struct ps_err *err, int sys_errno, const char *format, ...)
 {
     enum ps_code code = code_of_errno(sys_errno);
 

@@ -81,6 +81,11 @@ enum ps_code ps_err_set(struct ps_err *err, enum ps_code code, const char *forma
 PS_PRINTF(3, 4)
 enum ps_code ps_err_set_errno(struct ps_err *err, int sys_errno, const char *format, ...);
 
+#ifdef __clang_analyzer__
+#define ps_err_set_errno(err, sys_errno, ...)                                                      \
+    ((void)(ps_err_set_errno)((err), (sys_errno), __VA_ARGS__), PS_E_IO)
+#endif
+
 /**
  * Put the caller's words and ": " in front of err->message. Returns err->code.
  *

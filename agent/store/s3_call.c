@@ -430,15 +430,15 @@ static void set_payload_hash(struct ps_s3_call *call)
     const struct ps_checksum *sha256 = call->options.sha256;
     uint8_t hash[PS_SHA256_SIZE];
 
+    ps_str_copy(call->payload_hash, sizeof(call->payload_hash), UNSIGNED_PAYLOAD);
     if (!call->store->dialect->hashes_text) {
-        ps_str_copy(call->payload_hash, sizeof(call->payload_hash), UNSIGNED_PAYLOAD);
-    } else if (call->options.data == NULL) {
+        return;
+    }
+    if (call->options.data == NULL) {
         ps_sha256(call->options.text.data, call->options.text.size_bytes, hash);
         (void)ps_hex_encode(hash, sizeof(hash), call->payload_hash);
     } else if (sha256 != NULL && sha256->algorithm == PS_CHECKSUM_SHA256) {
         (void)ps_hex_encode(sha256->bytes, sizeof(hash), call->payload_hash);
-    } else {
-        ps_str_copy(call->payload_hash, sizeof(call->payload_hash), UNSIGNED_PAYLOAD);
     }
 }
 
