@@ -1,7 +1,7 @@
 /**
  * file_internal - what the files file_*.c share; nobody else includes it.
  *
- * Flow:    file_store.c -> file_put.c file_get.c file_upload.c file_list.c -> file_path.c file_meta.c
+ * Flow:    file_store.c -> file_put.c file_get.c file_upload.c file_list.c -> file_staging.c file_path.c file_meta.c
  * Thread:  an operation's fields belong to its worker while it runs, else to the loop
  * Source:  none
  */
@@ -70,6 +70,17 @@ PS_MUST_USE enum ps_code file_write_all(int fd, const char *path, uint64_t offse
                                         size_t size_bytes, struct ps_err *err);
 /** "\"size-mtime_ns-inode\"" in hex. text holds 64 bytes. */
 const char *file_etag(const struct stat *status, char *text);
+
+/* file_staging.c: what is being made under ROOT/.purser/tmp, and the sweeping of what kills have left there */
+/** ROOT/.purser/tmp/name on the heap; NULL when memory is out. */
+char *file_staging_path(const struct file_store *store, const char *name);
+/** Make tmp and keep it from being swept until file_staging_leave(lock_fd_out). */
+PS_MUST_USE enum ps_code file_staging_enter(const struct file_store *store, int *lock_fd_out,
+                                            struct ps_err *err);
+/** *lock_fd -1 is allowed, and is what it becomes. */
+void file_staging_leave(int *lock_fd);
+/** Remove all of tmp, unless somebody is making something there. What cannot be removed stays for the next time. */
+void file_staging_sweep(const struct file_store *store);
 
 /* file_meta.c */
 struct file_meta {

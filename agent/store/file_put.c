@@ -33,6 +33,7 @@ struct put {
     char *key;
     char *path; /* of the file that is written */
     int fd;
+    int lock_fd;                /* keeps the temporary file from being swept; -1 for a part */
     uint64_t file_offset_bytes; /* of the body in it */
 
     char *upload_id; /* put_part */
@@ -66,6 +67,7 @@ static void put_free(struct file_op *op)
     if (!put->is_part && put->path != NULL && put->opened && !put->published) {
         (void)unlink(put->path); /* nothing is left half-written */
     }
+    file_staging_leave(&put->lock_fd);
     for (size_t i = 0; i < 2; i++) {
         free(put->blocks[i].data);
     }
@@ -97,7 +99,7 @@ static void run_open(struct file_op *op)
     int flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW;
 
     if (!put->is_part) {
-        op->code = file_make_parents(op->store, put->path, &op->err);
+        op->code = file_staging_enter(op->store, &put->lock_fd, &op->err);
         flags |= O_CREAT | O_EXCL;
     }
     if (op->code != PS_OK) {
@@ -299,6 +301,7 @@ static struct put *put_new(struct ps_store *store, const struct ps_body *body,
         return NULL;
     }
     put->fd = -1;
+    put->lock_fd = -1;
     put->op.free = put_free;
     put->op.wake = wake;
     put->body = *body;
@@ -352,14 +355,15 @@ struct ps_store_op *file_put(struct ps_store *store, const struct ps_put_request
                              ps_store_put_fn done, void *user, struct ps_err *err)
 {
     struct put *put = put_new(store, &request->body, &request->checksum, request->key, err);
+    char name[20];
 
     if (put == NULL) {
         return NULL;
     }
     put->done = done;
     put->user = user;
-    put->path = ps_str_format("%s/" FILE_DIR_NAME "/tmp/%016" PRIx64, put->op.store->root_dir,
-                              ps_clock_random(put->op.store->clock));
+    (void)snprintf(name, sizeof(name), "%016" PRIx64, ps_clock_random(put->op.store->clock));
+    put->path = file_staging_path(put->op.store, name);
     if (!copy_options(put, &request->options)) {
         (void)ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
         put_free(&put->op);

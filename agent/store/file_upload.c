@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* begin, list_parts, list_uploads, complete, abort: each one turn on a worker. */
@@ -103,9 +104,10 @@ static struct ps_store_op *start(struct upload_op *op, void (*run)(struct file_o
     return &op->op.base;
 }
 
+/* `upload` goes last: an upload without it, or without `data`, is what a kill left of one (was_ended). */
 static void remove_upload(const struct file_store *store, const char *upload_id)
 {
-    static const char *const names[] = { "parts", "upload", "data", NULL };
+    static const char *const names[] = { "parts", "data", "upload", NULL };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char *path = file_upload_path(store, upload_id, names[i]);
@@ -119,10 +121,11 @@ static void remove_upload(const struct file_store *store, const char *upload_id)
 
 /* --- begin --- */
 
-static enum ps_code create_file(const struct upload_op *op, const char *name, const void *data,
-                                size_t size_bytes, uint64_t allocate_bytes, struct ps_err *err)
+static enum ps_code create_file(const struct upload_op *op, const char *dir, const char *name,
+                                const void *data, size_t size_bytes, uint64_t allocate_bytes,
+                                struct ps_err *err)
 {
-    char *path = file_upload_path(op->op.store, op->upload_id, name);
+    char *path = ps_str_format("%s/%s", dir, name);
     enum ps_code code = PS_OK;
     int fd = -1;
 
@@ -152,30 +155,52 @@ out:
     return code;
 }
 
+static enum ps_code fill_upload_dir(const struct upload_op *op, const char *dir, struct ps_err *err)
+{
+    enum ps_code code = mkdir(dir, 0777) == 0 ? PS_OK : ps_err_set_errno(err, errno, "%s", dir);
+
+    if (code == PS_OK) {
+        code = create_file(op, dir, "data", NULL, 0, op->has_size ? op->size_bytes : 0, err);
+    }
+    if (code == PS_OK) {
+        code = create_file(op, dir, "parts", NULL, 0, 0, err);
+    }
+    if (code == PS_OK) {
+        code = create_file(op, dir, "upload", op->text.data, op->text.size_bytes, 0, err);
+    }
+    return code;
+}
+
+/* Made in tmp and renamed when whole: a kill leaves either an upload or something that is swept. */
 static void run_begin(struct file_op *base)
 {
     struct upload_op *op = (struct upload_op *)base;
-    char *path = file_upload_path(base->store, op->upload_id, "data");
+    char *staged = file_staging_path(base->store, op->upload_id);
+    char *dir = file_upload_path(base->store, op->upload_id, NULL);
+    int lock_fd = -1;
 
-    base->code = path != NULL ? file_make_parents(base->store, path, &base->err)
-                              : ps_err_set(&base->err, PS_E_NO_MEMORY, "out of memory");
+    base->code = staged != NULL && dir != NULL
+                     ? file_staging_enter(base->store, &lock_fd, &base->err)
+                     : ps_err_set(&base->err, PS_E_NO_MEMORY, "out of memory");
     if (base->code == PS_OK) {
-        base->code =
-            create_file(op, "data", NULL, 0, op->has_size ? op->size_bytes : 0, &base->err);
-    }
-    if (base->code == PS_OK) {
-        base->code = create_file(op, "parts", NULL, 0, 0, &base->err);
-    }
-    if (base->code == PS_OK) { /* last: an upload without it is not listed */
-        base->code = create_file(op, "upload", op->text.data, op->text.size_bytes, 0, &base->err);
+        base->code = file_make_parents(base->store, dir, &base->err);
     }
     if (base->code == PS_OK) {
-        base->code = file_sync_parent(path, &base->err);
+        base->code = fill_upload_dir(op, staged, &base->err);
     }
+    if (base->code == PS_OK && rename(staged, dir) != 0) {
+        base->code = ps_err_set_errno(&base->err, errno, "%s", dir);
+    }
+    if (base->code == PS_OK) {
+        base->code = file_sync_parent(dir, &base->err);
+    }
+    file_staging_leave(&lock_fd);
     if (base->code != PS_OK) {
         remove_upload(base->store, op->upload_id);
+        file_staging_sweep(base->store);
     }
-    free(path);
+    free(staged);
+    free(dir);
 }
 
 static void on_begun(struct file_op *base)
@@ -231,25 +256,31 @@ struct ps_store_op *file_begin(struct ps_store *store, const struct ps_begin_req
 
 /* --- list_parts --- */
 
-/* Complete renames `data` away and then removes the rest; a kill in between leaves a rest that is no upload any more.
- * It would be adopted by its notes, though nothing of it can be completed: it is swept up where it is met. */
-static bool was_completed(const struct file_store *store, const char *upload_id)
+/* Complete renames `data` away and then removes the rest, abort removes one file after the other: a kill in between
+ * leaves a rest that is no upload any more. By its notes it would be adopted, though nothing of it can be completed. It
+ * is swept up where it is met. */
+static bool was_ended(const struct file_store *store, const char *upload_id)
 {
-    char *data = file_upload_path(store, upload_id, "data");
-    bool completed = data != NULL && access(data, F_OK) != 0 && errno == ENOENT;
+    static const char *const names[] = { "data", "upload" };
+    bool ended = false;
 
-    if (completed) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char *path = file_upload_path(store, upload_id, names[i]);
+
+        ended = ended || (path != NULL && access(path, F_OK) != 0 && errno == ENOENT);
+        free(path);
+    }
+    if (ended) {
         remove_upload(store, upload_id);
     }
-    free(data);
-    return completed;
+    return ended;
 }
 
 static void run_list_parts(struct file_op *base)
 {
     struct upload_op *op = (struct upload_op *)base;
 
-    if (!is_upload_id(op->upload_id) || was_completed(base->store, op->upload_id)) {
+    if (!is_upload_id(op->upload_id) || was_ended(base->store, op->upload_id)) {
         base->code = ps_err_set(&base->err, PS_E_NO_UPLOAD, "NoSuchUpload: %s", op->upload_id);
         return;
     }
@@ -367,13 +398,14 @@ static void run_list_uploads(struct file_op *base)
     if (dir == NULL && errno != ENOENT && errno != ENOTDIR) {
         base->code = ps_err_set_errno(&base->err, errno, "%s", path != NULL ? path : "uploads");
     }
+    file_staging_sweep(base->store);
     while (dir != NULL && base->code == PS_OK) {
         const struct dirent *entry = readdir(dir);
 
         if (entry == NULL) {
             break;
         }
-        if (is_upload_id(entry->d_name) && !was_completed(base->store, entry->d_name)) {
+        if (is_upload_id(entry->d_name) && !was_ended(base->store, entry->d_name)) {
             base->code = keep_found(op, entry->d_name, &base->err);
         }
     }

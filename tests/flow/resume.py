@@ -113,8 +113,10 @@ def interrupted(rig, source, key, parts=2):
                 break
         if process.poll() is None:
             kill(process)
-            return
-        process.communicate()
+            if rig.uploads_left():
+                return  # and not killed on its last instruction
+        else:
+            process.communicate()
         rig.run("rm", "-q", rig.url(key))
 
 

@@ -1,8 +1,10 @@
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,21 +79,79 @@ static void on_page(void *user, const struct ps_upload_info *uploads, size_t cou
     *done = !more;
 }
 
-Test(file_upload, what_a_kill_in_complete_left_is_not_listed, .init = open_store,
-     .fini = close_store)
+static void list_uploads(void)
 {
-    char dir[512];
     bool done = false;
     struct ps_err err;
-
-    begin_and_lose_data(dir, sizeof(dir));
-    store_begin(&f, "k", 100, &a);
-    cr_assert_eq(a.err.code, PS_OK, "%s", a.err.message);
 
     cr_assert_not_null(ps_store_list_uploads(f.store, "", on_page, &done, &err));
     while (!done) {
         (void)uv_run(&f.loop, UV_RUN_ONCE);
     }
+}
+
+Test(file_upload, what_a_kill_in_complete_left_is_not_listed, .init = open_store,
+     .fini = close_store)
+{
+    char dir[512];
+
+    begin_and_lose_data(dir, sizeof(dir));
+    store_begin(&f, "k", 100, &a);
+    cr_assert_eq(a.err.code, PS_OK, "%s", a.err.message);
+
+    list_uploads();
 
     cr_assert_eq(listed, 1, "the living one only, not %zu", listed);
+}
+
+/* A dead process's leavings: what a put and a begin were making when they were killed. */
+static void leave_staged(char *file, char *dir, size_t size)
+{
+    char inside[512];
+    FILE *made;
+
+    (void)snprintf(file, size, "%s/.purser/tmp/0123456789abcdef", f.dir);
+    (void)snprintf(dir, size, "%s/.purser/tmp/1a-0123456789abcdef", f.dir);
+    (void)snprintf(inside, sizeof(inside), "%s/data", dir);
+    store_put(&f, "other", 1, 10, &a);
+    cr_assert_eq(a.err.code, PS_OK, "%s", a.err.message);
+    cr_assert_eq(mkdir(dir, 0700), 0);
+    for (size_t i = 0; i < 2; i++) {
+        made = fopen(i == 0 ? file : inside, "w");
+        cr_assert_not_null(made);
+        (void)fclose(made);
+    }
+}
+
+Test(file_upload, what_a_kill_left_half_made_is_swept, .init = open_store, .fini = close_store)
+{
+    char file[400];
+    char dir[400];
+
+    leave_staged(file, dir, sizeof(file));
+
+    list_uploads();
+
+    cr_expect_neq(access(file, F_OK), 0);
+    cr_expect_neq(access(dir, F_OK), 0);
+}
+
+Test(file_upload, what_a_living_process_is_making_is_not_swept, .init = open_store,
+     .fini = close_store)
+{
+    char file[400];
+    char dir[400];
+    char tmp[400];
+    int fd;
+
+    leave_staged(file, dir, sizeof(file));
+    (void)snprintf(tmp, sizeof(tmp), "%s/.purser/tmp", f.dir);
+    fd = open(tmp, O_RDONLY | O_DIRECTORY);
+    cr_assert_eq(flock(fd, LOCK_SH), 0);
+
+    list_uploads();
+
+    cr_expect_eq(access(file, F_OK), 0);
+    cr_expect_eq(access(dir, F_OK), 0);
+    (void)close(fd);
 }
