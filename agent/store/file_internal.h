@@ -68,6 +68,9 @@ PS_MUST_USE enum ps_code file_publish(const struct file_store *store, const char
                                       const char *key, bool create_only, struct ps_err *err);
 PS_MUST_USE enum ps_code file_write_all(int fd, const char *path, uint64_t offset, const void *data,
                                         size_t size_bytes, struct ps_err *err);
+/** Write a small file whole: beside it, synced, renamed. path.tmp is used for it. */
+PS_MUST_USE enum ps_code file_write_small(const struct file_store *store, const char *path,
+                                          const void *data, size_t size_bytes, struct ps_err *err);
 /** "\"size-mtime_ns-inode\"" in hex. text holds 64 bytes. */
 const char *file_etag(const struct stat *status, char *text);
 
@@ -132,6 +135,18 @@ struct ps_store_op *file_list(struct ps_store *store, const struct ps_list_reque
                               ps_store_list_fn page, void *user, struct ps_err *err);
 struct ps_store_op *file_delete_batch(struct ps_store *store, const char *const *keys, size_t count,
                                       ps_store_delete_fn done, void *user, struct ps_err *err);
+
+struct ps_store_op *file_copy(struct ps_store *store, const struct ps_copy_request *request,
+                              ps_store_put_fn done, void *user, struct ps_err *err);
+struct ps_store_op *file_get_tags(struct ps_store *store, const char *key, ps_store_tags_fn done,
+                                  void *user, struct ps_err *err);
+struct ps_store_op *file_put_tags(struct ps_store *store, const char *key,
+                                  const struct ps_store_pair *tags, size_t count,
+                                  ps_store_done_fn done, void *user, struct ps_err *err);
+struct ps_store_op *file_get_lifecycle(struct ps_store *store, ps_store_text_fn done, void *user,
+                                       struct ps_err *err);
+struct ps_store_op *file_put_lifecycle(struct ps_store *store, const char *xml, size_t size_bytes,
+                                       ps_store_done_fn done, void *user, struct ps_err *err);
 
 /* file_notes.c: the `parts` file */
 struct file_note {

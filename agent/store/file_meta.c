@@ -105,35 +105,10 @@ static enum ps_code write_side_file(const struct file_store *store, const char *
                                     const struct ps_buf *text, struct ps_err *err)
 {
     char *path = side_path(store, key);
-    char *temp = path != NULL ? ps_str_format("%s.tmp", path) : NULL;
-    enum ps_code code = PS_OK;
-    int fd = -1;
+    enum ps_code code = path != NULL
+                            ? file_write_small(store, path, text->data, text->size_bytes, err)
+                            : ps_err_set(err, PS_E_NO_MEMORY, "%s: out of memory", key);
 
-    if (temp == NULL) {
-        code = ps_err_set(err, PS_E_NO_MEMORY, "%s: out of memory", key);
-        goto out;
-    }
-    code = file_make_parents(store, path, err);
-    if (code != PS_OK) {
-        goto out;
-    }
-    fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (fd < 0) {
-        code = ps_err_set_errno(err, errno, "%s", temp);
-        goto out;
-    }
-    code = file_write_all(fd, temp, 0, text->data, text->size_bytes, err);
-    if (code == PS_OK && (fsync(fd) != 0 || rename(temp, path) != 0)) {
-        code = ps_err_set_errno(err, errno, "%s", path);
-    }
-    if (code == PS_OK) {
-        code = file_sync_parent(path, err);
-    }
-out:
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    free(temp);
     free(path);
     return code;
 }

@@ -219,6 +219,40 @@ const char *file_etag(const struct stat *status, char *text)
     return text;
 }
 
+enum ps_code file_write_small(const struct file_store *store, const char *path, const void *data,
+                              size_t size_bytes, struct ps_err *err)
+{
+    char *temp = ps_str_format("%s.tmp", path);
+    enum ps_code code = PS_OK;
+    int fd = -1;
+
+    if (temp == NULL) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "%s: out of memory", path);
+    }
+    code = file_make_parents(store, path, err);
+    if (code != PS_OK) {
+        goto out;
+    }
+    fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0) {
+        code = ps_err_set_errno(err, errno, "%s", temp);
+        goto out;
+    }
+    code = file_write_all(fd, temp, 0, data, size_bytes, err);
+    if (code == PS_OK && (fsync(fd) != 0 || rename(temp, path) != 0)) {
+        code = ps_err_set_errno(err, errno, "%s", path);
+    }
+    if (code == PS_OK) {
+        code = file_sync_parent(path, err);
+    }
+out:
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    free(temp);
+    return code;
+}
+
 enum ps_code file_read_small(const char *path, struct ps_buf *buf, struct ps_err *err)
 {
     FILE *file = fopen(path, "re");

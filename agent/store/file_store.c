@@ -101,6 +101,11 @@ static const struct ps_store_ops file_ops = {
     .get = file_get,
     .head = file_head,
     .list = file_list,
+    .copy = file_copy,
+    .get_tags = file_get_tags,
+    .put_tags = file_put_tags,
+    .get_lifecycle = file_get_lifecycle,
+    .put_lifecycle = file_put_lifecycle,
     .cancel = cancel,
     .wake = wake,
     .free = store_free,
@@ -124,6 +129,7 @@ static const struct ps_store_capabilities file_capabilities = {
     .delete_batch_max = 1000,
     .conditional_write = true,
     .tags = true,
+    .copy = true,
     .local = true,
 };
 

@@ -12,6 +12,11 @@
  * its bytes is one extended attribute, user.purser.object, or the file ROOT/.purser/meta/KEY where there are none; it names
  * the size and mtime it was written for, so that a file changed by others does not keep an old checksum.
  *
+ * A copy shares the blocks of its source where the file system can (reflink), else they are copied in the kernel and
+ * hashed; the source may lie below another root (from_bucket is that directory). There is no restore and no presign, as
+ * there is nobody to sign for. Lifecycle rules are kept as they are given, in ROOT/.purser/lifecycle.xml, and never acted
+ * on here: whoever sweeps reads them.
+ *
  * Keys: no empty, "." or ".." component and none named ".purser". Links are not followed out of ROOT.
  */
 #ifndef PS_STORE_FILE_STORE_H

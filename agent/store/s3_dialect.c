@@ -21,10 +21,10 @@ static char *region_host(const struct ps_s3_store *store)
                          ps_str_has_prefix(store->region, "cn-") ? ".cn" : "");
 }
 
-static enum ps_code authorize(struct ps_s3_store *store, const struct ps_s3_signing *signing,
-                              struct ps_buf *authorization, struct ps_err *err)
+static struct ps_sign_v4_request request_of(const struct ps_s3_store *store,
+                                            const struct ps_s3_signing *signing)
 {
-    const struct ps_sign_v4_request request = {
+    return (struct ps_sign_v4_request){
         .method = signing->method,
         .path = signing->path,
         .query = signing->query,
@@ -38,8 +38,22 @@ static enum ps_code authorize(struct ps_s3_store *store, const struct ps_s3_sign
         .secret_access_key = signing->creds->secret_access_key,
         .session_token = signing->creds->session_token,
     };
+}
+
+static enum ps_code authorize(struct ps_s3_store *store, const struct ps_s3_signing *signing,
+                              struct ps_buf *authorization, struct ps_err *err)
+{
+    const struct ps_sign_v4_request request = request_of(store, signing);
 
     return ps_sign_v4_authorize(&request, &store->sign_key, authorization, err);
+}
+
+static enum ps_code presign(struct ps_s3_store *store, const struct ps_s3_signing *signing,
+                            uint32_t expires_s, struct ps_buf *query, struct ps_err *err)
+{
+    const struct ps_sign_v4_request request = request_of(store, signing);
+
+    return ps_sign_v4_presign(&request, expires_s, &store->sign_key, query, err);
 }
 
 static enum ps_code set_checksums(struct ps_s3_store *store, const struct ps_s3_options *options,
@@ -87,6 +101,9 @@ static enum ps_code set_capabilities(struct ps_s3_store *store, const struct ps_
     can->versioning = true;
     can->lifecycle = true;
     can->tags = true;
+    can->copy = true;
+    can->restore = true;
+    can->presign = true;
     return set_checksums(store, options, err);
 }
 
@@ -106,9 +123,17 @@ const struct ps_s3_dialect ps_s3_dialect_s3 = {
     .checksum_mode = "x-amz-checksum-mode",
     .create_only = "if-none-match",
     .create_only_value = "*",
+    .copy_source = "x-amz-copy-source",
+    .copy_source_range = "x-amz-copy-source-range",
+    .copy_source_if_match = "x-amz-copy-source-if-match",
+    .metadata_directive = "x-amz-metadata-directive",
+    .tagging_directive = "x-amz-tagging-directive",
+    .tagging_directive_replace = "REPLACE",
+    .restore_parameters = "GlacierJobParameters",
     .checksum_set = CHECKSUM_SET,
     .hashes_text = true,
     .region_host = region_host,
     .authorize = authorize,
+    .presign = presign,
     .set_capabilities = set_capabilities,
 };

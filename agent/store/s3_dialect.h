@@ -54,8 +54,15 @@ struct ps_s3_dialect {
     const char *checksum_mode; /* asks HEAD and GET for checksums */
     const char *create_only;
     const char *create_only_value;
-    bool begin_takes_create_only; /* CreateMultipartUpload knows create_only too */
-    bool tokens_are_encoded;      /* encoding-type=url also encodes NextContinuationToken */
+    const char *copy_source;
+    const char *copy_source_range;
+    const char *copy_source_if_match;
+    const char *metadata_directive;
+    const char *tagging_directive;
+    const char *tagging_directive_replace;
+    const char *restore_parameters; /* element around Tier */
+    bool begin_takes_create_only;   /* CreateMultipartUpload knows create_only too */
+    bool tokens_are_encoded;        /* encoding-type=url also encodes NextContinuationToken */
 
     uint32_t checksum_set; /* bit 1 << enum ps_checksum_algorithm: those it knows */
     bool date_is_imf;      /* date as RFC 9110 writes it; else 20130524T000000Z */
@@ -68,6 +75,12 @@ struct ps_s3_dialect {
     /** Append the value of Authorization. Errors as ps_sign_v4_authorize. */
     enum ps_code (*authorize)(struct ps_s3_store *store, const struct ps_s3_signing *signing,
                               struct ps_buf *authorization, struct ps_err *err);
+    /**
+     * Append the whole query of a presigned URL; signing's headers are those its user must send. NULL = the dialect
+     * cannot. Errors as ps_sign_v4_presign.
+     */
+    enum ps_code (*presign)(struct ps_s3_store *store, const struct ps_s3_signing *signing,
+                            uint32_t expires_s, struct ps_buf *query, struct ps_err *err);
     /** Fill the store's capabilities. Errors: PS_E_INVALID for a checksum that the dialect does not know. */
     enum ps_code (*set_capabilities)(struct ps_s3_store *store, const struct ps_s3_options *options,
                                      struct ps_err *err);

@@ -43,7 +43,8 @@ struct ps_s3_store {
     enum ps_oss_network oss_network; /* of region_host, OSS only */
     char region[PS_S3_REGION_SIZE];  /* corrected by answers */
     struct ps_sign_v4_key sign_key;
-    int64_t clock_offset_ms; /* server minus local time; for signing only */
+    char lifecycle_minimum[64]; /* header beside the lifecycle rules as they were got; "" = none */
+    int64_t clock_offset_ms;    /* server minus local time; for signing only */
 };
 
 /** First member of every operation of this store. */
@@ -103,6 +104,21 @@ struct ps_store_op *ps_s3_head(struct ps_store *store, const char *key, ps_store
                                void *user, struct ps_err *err);
 struct ps_store_op *ps_s3_list(struct ps_store *store, const struct ps_list_request *request,
                                ps_store_list_fn page, void *user, struct ps_err *err);
+struct ps_store_op *ps_s3_copy(struct ps_store *store, const struct ps_copy_request *request,
+                               ps_store_put_fn done, void *user, struct ps_err *err);
+struct ps_store_op *ps_s3_presign(struct ps_store *store, const struct ps_presign_request *request,
+                                  ps_store_text_fn done, void *user, struct ps_err *err);
+struct ps_store_op *ps_s3_restore(struct ps_store *store, const struct ps_restore_request *request,
+                                  ps_store_done_fn done, void *user, struct ps_err *err);
+struct ps_store_op *ps_s3_get_tags(struct ps_store *store, const char *key, ps_store_tags_fn done,
+                                   void *user, struct ps_err *err);
+struct ps_store_op *ps_s3_put_tags(struct ps_store *store, const char *key,
+                                   const struct ps_store_pair *tags, size_t count,
+                                   ps_store_done_fn done, void *user, struct ps_err *err);
+struct ps_store_op *ps_s3_get_lifecycle(struct ps_store *store, ps_store_text_fn done, void *user,
+                                        struct ps_err *err);
+struct ps_store_op *ps_s3_put_lifecycle(struct ps_store *store, const char *xml, size_t size_bytes,
+                                        ps_store_done_fn done, void *user, struct ps_err *err);
 struct ps_store_op *ps_s3_delete_batch(struct ps_store *store, const char *const *keys,
                                        size_t count, ps_store_delete_fn done, void *user,
                                        struct ps_err *err);

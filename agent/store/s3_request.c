@@ -240,6 +240,65 @@ enum ps_code ps_s3_request_build(struct ps_s3_store *store, const struct ps_s3_r
     return PS_OK;
 }
 
+/* host is the one header that every user of a URL sends. */
+static enum ps_code collect_url(struct signing *signing, const struct ps_s3_store *store,
+                                const char *key, const struct ps_s3_pairs *query,
+                                struct ps_err *err)
+{
+    signing->now_unix_ms = ps_clock_unix_ms(store->clock) + store->clock_offset_ms;
+    signing->headers = calloc(1, sizeof(*signing->headers));
+    signing->query = calloc(query->count + 1, sizeof(*signing->query));
+    signing->host = ps_s3_request_host(store);
+    if (signing->headers == NULL || signing->query == NULL || signing->host == NULL) {
+        return no_memory(err);
+    }
+    drop_default_port(store, signing->host);
+    add_signed(signing, "host", signing->host);
+    for (size_t i = 0; i < query->count; i++) {
+        signing->query[i].name = query->items[i].name;
+        signing->query[i].value = query->items[i].value;
+    }
+    return ps_s3_request_path(store, key, &signing->path, err);
+}
+
+enum ps_code ps_s3_request_presign(struct ps_s3_store *store, const char *method, const char *key,
+                                   const struct ps_s3_pairs *query, uint32_t expires_s,
+                                   const struct ps_creds *creds, struct ps_buf *url,
+                                   struct ps_err *err)
+{
+    struct signing signing = { 0 };
+    struct ps_buf text = { 0 };
+    enum ps_code code;
+
+    if (store->dialect->presign == NULL) {
+        return ps_err_set(err, PS_E_UNSUPPORTED, "%s: no presigned URLs", store->dialect->name);
+    }
+    code = collect_url(&signing, store, key, query, err);
+    if (code == PS_OK) {
+        const struct ps_s3_signing request = {
+            .method = method,
+            .key = key,
+            .path = ps_buf_peek(&signing.path),
+            .query = signing.query,
+            .query_count = query->count,
+            .headers = signing.headers,
+            .header_count = signing.header_count,
+            .payload_hash = PS_SIGN_V4_UNSIGNED_PAYLOAD,
+            .now_unix_ms = signing.now_unix_ms,
+            .creds = creds,
+        };
+
+        code = store->dialect->presign(store, &request, expires_s, &text, err);
+    }
+    if (code == PS_OK) {
+        code = ps_buf_append_format(url, err, "%s://%s%s?%s", store->scheme, signing.host,
+                                    ps_buf_peek(&signing.path), ps_buf_peek(&text));
+    }
+    ps_buf_clear(&text);
+    signing_clear(&signing);
+    return code;
+}
+
 void ps_s3_request_clear(struct ps_s3_request *request)
 {
     for (size_t i = 0; i < request->line_count; i++) {

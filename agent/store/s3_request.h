@@ -37,6 +37,16 @@ PS_MUST_USE enum ps_code ps_s3_request_build(struct ps_s3_store *store,
                                              const struct ps_creds *creds,
                                              struct ps_s3_request *request_out, struct ps_err *err);
 
+/**
+ * Append the whole presigned URL of method on key; query is request's own. Nothing of it may enter a message or a log.
+ *
+ * Errors:  PS_E_UNSUPPORTED when the dialect cannot; as ps_sign_v4_presign.
+ */
+PS_MUST_USE enum ps_code ps_s3_request_presign(struct ps_s3_store *store, const char *method,
+                                               const char *key, const struct ps_s3_pairs *query,
+                                               uint32_t expires_s, const struct ps_creds *creds,
+                                               struct ps_buf *url, struct ps_err *err);
+
 /** "bucket.host[:port]", or "host[:port]" with path style. NULL when memory is out; free(). */
 char *ps_s3_request_host(const struct ps_s3_store *store);
 

@@ -37,8 +37,8 @@ static enum ps_code add_one(struct ps_s3_pairs *headers, const char *prefix,
     return ps_s3_pairs_add(headers, name, pair->value, err);
 }
 
-static enum ps_code add_tags(struct ps_s3_pairs *headers, const struct ps_s3_dialect *dialect,
-                             const struct ps_write_options *options, struct ps_err *err)
+enum ps_code ps_s3_write_tags(const struct ps_s3_store *store, struct ps_s3_pairs *headers,
+                              const struct ps_write_options *options, struct ps_err *err)
 {
     struct ps_buf text;
     enum ps_code code = PS_OK;
@@ -57,7 +57,7 @@ static enum ps_code add_tags(struct ps_s3_pairs *headers, const struct ps_s3_dia
         }
     }
     if (code == PS_OK && options->tag_count != 0) {
-        code = ps_s3_pairs_add(headers, dialect->tagging, ps_buf_peek(&text), err);
+        code = ps_s3_pairs_add(headers, store->dialect->tagging, ps_buf_peek(&text), err);
     }
     ps_buf_clear(&text);
     return code;
@@ -78,7 +78,7 @@ enum ps_code ps_s3_write_headers(const struct ps_s3_store *store, struct ps_s3_p
     for (size_t i = 0; i < options->metadata_count && code == PS_OK; i++) {
         code = add_one(headers, dialect->meta_prefix, &options->metadata[i], err);
     }
-    return code == PS_OK ? add_tags(headers, dialect, options, err) : code;
+    return code == PS_OK ? ps_s3_write_tags(store, headers, options, err) : code;
 }
 
 void ps_s3_write_error(const struct ps_s3_outcome *outcome, bool create_only, struct ps_err *err)

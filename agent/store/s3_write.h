@@ -20,6 +20,12 @@ PS_MUST_USE enum ps_code ps_s3_write_headers(const struct ps_s3_store *store,
                                              const struct ps_write_options *options,
                                              struct ps_err *err);
 
+/** Add the tags alone, as one header; nothing without tags. Errors: PS_E_NO_MEMORY. */
+PS_MUST_USE enum ps_code ps_s3_write_tags(const struct ps_s3_store *store,
+                                          struct ps_s3_pairs *headers,
+                                          const struct ps_write_options *options,
+                                          struct ps_err *err);
+
 /**
  * What a refused condition means: with create_only a 412 is PS_E_EXISTS (OSS: FileAlreadyExists), or PS_E_UNKNOWN_OUTCOME when an attempt before
  * may have written the object itself. *err is a copy of outcome's, corrected.

@@ -184,7 +184,7 @@ struct ps_get_request {
 
 /** Within one store: the bytes do not pass through here. */
 struct ps_copy_request {
-    const char *from_bucket;   /* NULL = this store's own */
+    const char *from_bucket;   /* NULL = this store's own; file://: its root directory */
     const char *from_key;      /* of the source */
     const char *from_if_match; /* etag with quotes: PS_E_CHANGED when it differs; NULL = any */
     const char *key;

@@ -1,0 +1,366 @@
+/* One suite, run against every store: copies, tags, presigned URLs, restore and lifecycle. */
+#include "tests/support/store_fixture.h"
+
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(store_copy, .timeout = 60);
+
+#define MIB ((uint64_t)1024 * 1024)
+
+static char kinds[][8] = { "file", "s3" };
+
+/* Each of these runs once a kind. */
+#define STORE_TEST(name)                                                                           \
+    static void name(struct store_fixture *f);                                                     \
+    ParameterizedTestParameters(store_copy, name)                                                  \
+    {                                                                                              \
+        return cr_make_param_array(char[8], kinds, sizeof(kinds) / sizeof(kinds[0]));              \
+    }                                                                                              \
+    ParameterizedTest(char kind[8], store_copy, name)                                              \
+    {                                                                                              \
+        struct store_fixture fixture;                                                              \
+        cr_assert(store_fixture_open(&fixture, kind), "%s: versitygw is not on the PATH", kind);   \
+        name(&fixture);                                                                            \
+        store_fixture_close(&fixture);                                                             \
+    }                                                                                              \
+    static void name(struct store_fixture *f)
+
+static struct answer a; /* large; each test runs in a process of its own */
+static char text[4096];
+
+#define OK(answer) cr_assert_eq((answer).err.code, PS_OK, "%s", (answer).err.message)
+#define FAILS(answer, wanted)                                                                      \
+    cr_assert_eq((answer).err.code, (wanted), "%s: %s", ps_code_name((answer).err.code),           \
+                 (answer).err.message)
+
+static void on_put(void *user, const char *etag, const struct ps_checksum *checksum,
+                   const struct ps_err *err)
+{
+    struct answer *answer = user;
+
+    answer->done = true;
+    if (err != NULL) {
+        answer->err = *err;
+        return;
+    }
+    (void)snprintf(answer->etag, sizeof(answer->etag), "%s", etag);
+    answer->checksum = *checksum;
+}
+
+static void on_done(void *user, const struct ps_err *err)
+{
+    struct answer *answer = user;
+
+    answer->done = true;
+    if (err != NULL) {
+        answer->err = *err;
+    }
+}
+
+static void on_text(void *user, const char *got, size_t size_bytes, const struct ps_err *err)
+{
+    struct answer *answer = user;
+
+    on_done(answer, err);
+    if (err == NULL) {
+        cr_assert_lt(size_bytes, sizeof(text));
+        memcpy(text, got, size_bytes);
+        text[size_bytes] = '\0';
+    }
+}
+
+static void on_tags(void *user, const struct ps_store_pair *tags, size_t count,
+                    const struct ps_err *err)
+{
+    struct answer *answer = user;
+    size_t used = 0;
+
+    on_done(answer, err);
+    text[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s=%s;", tags[i].name,
+                                 tags[i].value);
+    }
+}
+
+static void clear(void)
+{
+    memset(&a, 0, sizeof(a));
+}
+
+static void copy(struct store_fixture *f, const struct ps_copy_request *request)
+{
+    clear();
+    wait_for(f, ps_store_copy(f->store, request, on_put, &a, &a.err), &a);
+}
+
+static void get_tags(struct store_fixture *f, const char *key)
+{
+    clear();
+    wait_for(f, ps_store_get_tags(f->store, key, on_tags, &a, &a.err), &a);
+}
+
+STORE_TEST(copies_bytes_checksum_metadata_and_type)
+{
+    static const uint64_t sizes[] = { 0, 1, 300000 };
+    struct ps_copy_request request = { .key = "new dir/c+%41", .from_key = "from/a b+%41" };
+
+    request.options.checksum = f->store->capabilities.checksum_default;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        const struct ps_get_request get = { .key = "new dir/c+%41" };
+        struct ps_checksum sum = pattern_checksum(f, 5, sizes[i]);
+        char expected[64];
+
+        store_put(f, request.from_key, 5, sizes[i], &a);
+        OK(a);
+        copy(f, &request);
+        OK(a);
+        cr_assert_neq(a.etag[0], '\0');
+        store_head(f, request.key, &a);
+        OK(a);
+        cr_assert_eq(a.info.size_bytes, sizes[i]);
+        cr_assert(a.checksum.algorithm == PS_CHECKSUM_NONE || ps_checksum_equal(&a.checksum, &sum));
+        store_get(f, &get, &a);
+        OK(a);
+        (void)pattern_read((void *)5, 0, expected, sizeof(expected));
+        cr_assert_eq(memcmp(a.body, expected, sizes[i] < 64 ? sizes[i] : 64), 0);
+    }
+}
+
+STORE_TEST(copy_keeps_what_is_not_given_and_replaces_what_is)
+{
+    static const struct ps_store_pair old_meta = { "color", "red" };
+    static const struct ps_store_pair old_tag = { "team", "a" };
+    static const struct ps_store_pair new_meta = { "color", "blue" };
+    static const struct ps_store_pair new_tag = { "team", "b c" };
+    struct ps_put_request put = {
+        .key = "o",
+        .body = { .size_bytes = 10, .read = pattern_read, .user = (void *)1 },
+        .checksum = pattern_checksum(f, 1, 10),
+        .options = { .content_type = "text/x",
+                     .metadata = &old_meta,
+                     .metadata_count = 1,
+                     .tags = &old_tag,
+                     .tag_count = 1 },
+    };
+    struct ps_copy_request request = { .key = "kept", .from_key = "o" };
+
+    put.options.checksum = put.checksum.algorithm;
+    clear();
+    wait_for(f, ps_store_put(f->store, &put, on_put, &a, &a.err), &a);
+    OK(a);
+    copy(f, &request);
+    OK(a);
+    store_head(f, "kept", &a);
+    OK(a);
+    cr_assert_str_eq(a.metadata, "color=red ");
+    cr_assert_str_eq(a.content_type, "text/x");
+    get_tags(f, "kept");
+    OK(a);
+    cr_assert_str_eq(text, "team=a;");
+
+    request.key = "replaced";
+    request.options = (struct ps_write_options){ .content_type = "text/y",
+                                                 .metadata = &new_meta,
+                                                 .metadata_count = 1,
+                                                 .tags = &new_tag,
+                                                 .tag_count = 1 };
+    copy(f, &request);
+    OK(a);
+    store_head(f, "replaced", &a);
+    OK(a);
+    cr_assert_str_eq(a.metadata, "color=blue ");
+    cr_assert_str_eq(a.content_type, "text/y");
+    get_tags(f, "replaced");
+    OK(a);
+    cr_assert_str_eq(text, "team=b c;");
+}
+
+STORE_TEST(copy_of_another_version_or_of_nothing_is_refused)
+{
+    struct ps_copy_request request = { .key = "c",
+                                       .from_key = "s",
+                                       .from_if_match = "\"0123456789abcdef0123456789abcdef\"" };
+
+    store_put(f, "s", 1, 100, &a);
+    OK(a);
+    copy(f, &request);
+    FAILS(a, PS_E_CHANGED);
+    store_head(f, "c", &a);
+    FAILS(a, PS_E_NOT_FOUND);
+
+    request.from_if_match = NULL;
+    request.from_key = "nothing";
+    copy(f, &request);
+    FAILS(a, PS_E_NOT_FOUND);
+}
+
+STORE_TEST(parts_are_copied_and_complete_to_the_same_bytes)
+{
+    struct ps_copy_request part = { .key = "whole", .from_key = "big" };
+    struct ps_part_info parts[2] = { { .part_number = 1 }, { .part_number = 2 } };
+    struct ps_complete_request complete = {
+        .key = "whole", .parts = parts, .part_count = 2, .size_bytes = 6 * MIB
+    };
+    struct ps_begin_request begin = {
+        .key = "whole", .has_size = true, .size_bytes = 6 * MIB, .part_size_bytes = 5 * MIB
+    };
+    struct ps_get_request get = {
+        .key = "whole", .has_range = true, .offset_bytes = 5 * MIB - 10, .length_bytes = 20
+    };
+    char etags[2][128];
+    char upload_id[256];
+    char expected[20];
+
+    store_put(f, "big", 7, 6 * MIB, &a);
+    OK(a);
+    (void)begin;
+    store_begin(f, "whole", 6 * MIB, &a);
+    OK(a);
+    (void)snprintf(upload_id, sizeof(upload_id), "%s", a.upload_id);
+    part.upload_id = upload_id;
+    part.options.checksum = f->store->capabilities.checksum_default;
+    for (uint32_t i = 0; i < 2; i++) {
+        part.part_number = i + 1;
+        part.offset_bytes = i * 5 * MIB;
+        part.length_bytes = i == 0 ? 5 * MIB : MIB;
+        copy(f, &part);
+        OK(a);
+        (void)snprintf(etags[i], sizeof(etags[i]), "%s", a.etag);
+        parts[i].etag = etags[i];
+        parts[i].size_bytes = part.length_bytes;
+        parts[i].checksum = a.checksum;
+    }
+    complete.upload_id = upload_id;
+    store_complete(f, &complete, &a);
+    OK(a);
+    store_head(f, "whole", &a);
+    OK(a);
+    cr_assert_eq(a.info.size_bytes, 6 * MIB);
+    store_get(f, &get, &a);
+    OK(a);
+    (void)pattern_read((void *)7, 5 * MIB - 10, expected, sizeof(expected));
+    cr_assert_eq(memcmp(a.body, expected, sizeof(expected)), 0);
+}
+
+STORE_TEST(tags_are_put_and_got)
+{
+    static const struct ps_store_pair tags[] = { { "a", "1" }, { "b-c", "x y:z" } };
+
+    store_put(f, "t", 1, 100, &a);
+    OK(a);
+    get_tags(f, "t");
+    OK(a);
+    cr_assert_str_eq(text, "");
+    clear();
+    wait_for(f, ps_store_put_tags(f->store, "t", tags, 2, on_done, &a, &a.err), &a);
+    OK(a);
+    get_tags(f, "t");
+    OK(a);
+    cr_assert(strcmp(text, "a=1;b-c=x y:z;") == 0 || strcmp(text, "b-c=x y:z;a=1;") == 0, "%s",
+              text);
+    store_head(f, "t", &a);
+    OK(a);
+    cr_assert_eq(a.info.size_bytes, 100);
+    get_tags(f, "nothing");
+    FAILS(a, PS_E_NOT_FOUND);
+}
+
+static size_t count_bytes(char *data, size_t size, size_t count, void *user)
+{
+    (void)data;
+    *(size_t *)user += size * count;
+    return size * count;
+}
+
+/* Asked for by curl, which knows no credentials. */
+static long ask(const char *url, size_t *size_out)
+{
+    CURL *easy = curl_easy_init();
+    long status = 0;
+
+    *size_out = 0;
+    (void)curl_easy_setopt(easy, CURLOPT_URL, url);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, count_bytes);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, size_out);
+    (void)curl_easy_perform(easy);
+    (void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_cleanup(easy);
+    return status;
+}
+
+STORE_TEST(presigned_url_opens_one_object_and_no_other)
+{
+    struct ps_presign_request request = { .method = "GET", .key = "a b/+%41", .expires_s = 60 };
+    size_t size = 0;
+
+    store_put(f, request.key, 1, 100, &a);
+    OK(a);
+    clear();
+    wait_for(f, ps_store_presign(f->store, &request, on_text, &a, &a.err), &a);
+    if (!f->store->capabilities.presign) {
+        FAILS(a, PS_E_UNSUPPORTED);
+        return;
+    }
+    OK(a);
+    cr_assert_eq(ask(text, &size), 200);
+    cr_assert_eq(size, 100);
+    *strstr(text, "a%20b") = 'x';
+    cr_assert_eq(ask(text, &size), 403);
+
+    request.expires_s = 604801;
+    clear();
+    wait_for(f, ps_store_presign(f->store, &request, on_text, &a, &a.err), &a);
+    FAILS(a, PS_E_INVALID);
+}
+
+#define RULES                                                                                      \
+    "<LifecycleConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule><ID>x</ID>"   \
+    "<Filter><Prefix>tmp/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>3</Days>"     \
+    "</Expiration></Rule></LifecycleConfiguration>"
+
+STORE_TEST(lifecycle_is_kept_as_it_was_given)
+{
+    clear();
+    wait_for(f, ps_store_put_lifecycle(f->store, RULES, strlen(RULES), on_done, &a, &a.err), &a);
+    if (a.err.code == PS_E_UNSUPPORTED) { /* versitygw has none */
+        cr_assert(!f->store->capabilities.local);
+        return;
+    }
+    OK(a);
+    clear();
+    wait_for(f, ps_store_get_lifecycle(f->store, on_text, &a, &a.err), &a);
+    OK(a);
+    cr_assert_not_null(strstr(text, "<Days>3</Days>"), "%s", text);
+    clear();
+    wait_for(f, ps_store_put_lifecycle(f->store, "", 0, on_done, &a, &a.err), &a);
+    OK(a);
+    clear();
+    wait_for(f, ps_store_get_lifecycle(f->store, on_text, &a, &a.err), &a);
+    OK(a);
+    cr_assert_str_eq(text, "");
+}
+
+STORE_TEST(restore_is_for_archives)
+{
+    const struct ps_restore_request request = { .key = "r", .days = 1 };
+    const struct ps_restore_request no_days = { .key = "r" };
+
+    store_put(f, "r", 1, 100, &a);
+    OK(a);
+    clear();
+    wait_for(f, ps_store_restore(f->store, &request, on_done, &a, &a.err), &a);
+    cr_assert_neq(a.err.code, PS_E_BUG);
+    if (f->store->capabilities.restore) {
+        clear();
+        wait_for(f, ps_store_restore(f->store, &no_days, on_done, &a, &a.err), &a);
+        FAILS(a, PS_E_INVALID);
+    } else {
+        FAILS(a, PS_E_UNSUPPORTED);
+    }
+}
