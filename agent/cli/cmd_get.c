@@ -43,14 +43,14 @@ static double seconds_since(const struct get *get)
 static void print_json(const struct get *get, const struct ps_download_result *result)
 {
     char sum[PS_CHECKSUM_TEXT_SIZE];
-    json_t *object = json_pack(
-        "{s:o, s:s, s:I, s:o, s:s, s:s, s:b, s:i, s:i, s:I, s:f}", "url", ps_output_text(get->url),
-        "command", "get", "size_bytes", (json_int_t)result->size_bytes, "etag",
-        ps_output_text(result->etag), "checksum_algorithm",
-        ps_checksum_name(result->checksum.algorithm), "checksum",
-        ps_checksum_to_base64(&result->checksum, sum), "verified", (int)result->verified, "ranges",
-        (int)result->range_count, "resumed_ranges", (int)result->resumed_count, "resumed_bytes",
-        (json_int_t)result->resumed_bytes, "seconds", seconds_since(get));
+    json_t *object = json_pack("{s:o, s:s, s:I, s:o, s:s, s:s, s:b, s:i, s:i, s:I, s:f}", "url",
+                               ps_output_text(get->url), "command", "get", "size_bytes",
+                               (json_int_t)result->size_bytes, "etag", ps_output_text(result->etag),
+                               "checksum_algorithm", ps_checksum_name(result->checksum.algorithm),
+                               "checksum", ps_checksum_format(&result->checksum, sum), "verified",
+                               (int)result->verified, "ranges", (int)result->range_count,
+                               "resumed_ranges", (int)result->resumed_count, "resumed_bytes",
+                               (json_int_t)result->resumed_bytes, "seconds", seconds_since(get));
 
     ps_output_json("result", &object);
 }
@@ -72,7 +72,7 @@ static void print_plain(const struct get *get, const struct ps_download_result *
                   ps_size_format((uint64_t)(moved / seconds), rate, sizeof(rate)));
     if (result->verified) {
         (void)fprintf(stderr, "verified %s %s\n", ps_checksum_name(result->checksum.algorithm),
-                      ps_checksum_to_base64(&result->checksum, sum));
+                      ps_checksum_format(&result->checksum, sum));
     } else {
         (void)fprintf(stderr, "not verified: the store keeps no checksum of it\n");
     }

@@ -106,7 +106,7 @@ enum ps_exit ps_cmd_ls(struct ps_app *app, const char **args, int arg_count)
 static const char *checksum_text(const struct ps_object_info *info, char *text)
 {
     if (info->checksum.algorithm != PS_CHECKSUM_NONE) {
-        return ps_checksum_to_base64(&info->checksum, text);
+        return ps_checksum_format(&info->checksum, text);
     }
     return info->composite;
 }

@@ -48,7 +48,7 @@ static void print_json(const struct put *put, const struct ps_upload_result *res
                                "url", ps_output_text(put->url), "command", "put", "size_bytes",
                                (json_int_t)result->size_bytes, "etag", ps_output_text(result->etag),
                                "checksum_algorithm", ps_checksum_name(result->checksum.algorithm),
-                               "checksum", ps_checksum_to_base64(&result->checksum, sum), "parts",
+                               "checksum", ps_checksum_format(&result->checksum, sum), "parts",
                                (int)result->part_count, "resumed_parts", (int)result->resumed_count,
                                "resumed_bytes", (json_int_t)result->resumed_bytes, "sent_bytes",
                                (json_int_t)result->sent_bytes, "adopted", (int)result->adopted,
@@ -86,7 +86,7 @@ static void print_plain(const struct put *put, const struct ps_upload_result *re
         (void)fprintf(stderr, "%" PRIu32 " parts, ", result->part_count);
     }
     (void)fprintf(stderr, "verified %s %s\n", ps_checksum_name(result->checksum.algorithm),
-                  ps_checksum_to_base64(&result->checksum, sum));
+                  ps_checksum_format(&result->checksum, sum));
 }
 
 /* The object is there; a failure here is one of the put, as its artifact would stay for ever. */

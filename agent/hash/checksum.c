@@ -95,6 +95,19 @@ const char *ps_checksum_to_hex(const struct ps_checksum *sum, char *text)
     return ps_hex_encode(sum->bytes, ps_checksum_size(sum->algorithm), text);
 }
 
+const char *ps_checksum_format(const struct ps_checksum *sum, char *text)
+{
+    return sum->algorithm == PS_CHECKSUM_CRC64_ECMA ? ps_checksum_to_decimal(sum, text)
+                                                    : ps_checksum_to_base64(sum, text);
+}
+
+bool ps_checksum_parse(enum ps_checksum_algorithm algorithm, const char *text,
+                       struct ps_checksum *sum_out)
+{
+    return algorithm == PS_CHECKSUM_CRC64_ECMA ? ps_checksum_from_decimal(algorithm, text, sum_out)
+                                               : ps_checksum_from_base64(algorithm, text, sum_out);
+}
+
 uint64_t ps_checksum_to_u64(const struct ps_checksum *sum)
 {
     uint64_t value = 0;

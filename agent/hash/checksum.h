@@ -66,6 +66,13 @@ const char *ps_checksum_to_decimal(const struct ps_checksum *sum, char *text);
 PS_MUST_USE bool ps_checksum_from_decimal(enum ps_checksum_algorithm algorithm, const char *text,
                                           struct ps_checksum *sum_out);
 
+/** As its store writes it: decimal for crc64ecma (OSS), else base64. text holds PS_CHECKSUM_TEXT_SIZE. Returns text. */
+const char *ps_checksum_format(const struct ps_checksum *sum, char *text);
+
+/** The reverse. False when text is no such value. */
+PS_MUST_USE bool ps_checksum_parse(enum ps_checksum_algorithm algorithm, const char *text,
+                                   struct ps_checksum *sum_out);
+
 /** The value of a CRC algorithm as a number; 0 for the others. */
 uint64_t ps_checksum_to_u64(const struct ps_checksum *sum);
 

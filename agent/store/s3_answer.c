@@ -78,7 +78,7 @@ static void read_checksum(struct ps_object_info *info, const struct ps_http_answ
         if (value == NULL) {
             continue;
         }
-        if (!composite && ps_s3_checksum_parse(order[i], value, &info->checksum)) {
+        if (!composite && ps_checksum_parse(order[i], value, &info->checksum)) {
             return;
         }
         if (composite || strchr(value, '-') != NULL) {

@@ -65,19 +65,6 @@ const char *ps_s3_checksum_answered(const struct ps_http_answer *answer,
     return header != NULL ? ps_http_answer_header(answer, header) : NULL;
 }
 
-const char *ps_s3_checksum_format(const struct ps_checksum *sum, char *text)
-{
-    return sum->algorithm == PS_CHECKSUM_CRC64_ECMA ? ps_checksum_to_decimal(sum, text)
-                                                    : ps_checksum_to_base64(sum, text);
-}
-
-bool ps_s3_checksum_parse(enum ps_checksum_algorithm algorithm, const char *text,
-                          struct ps_checksum *sum_out)
-{
-    return algorithm == PS_CHECKSUM_CRC64_ECMA ? ps_checksum_from_decimal(algorithm, text, sum_out)
-                                               : ps_checksum_from_base64(algorithm, text, sum_out);
-}
-
 bool ps_s3_checksum_is_known(const struct ps_s3_dialect *dialect,
                              enum ps_checksum_algorithm algorithm)
 {
@@ -146,12 +133,12 @@ enum ps_code ps_s3_checksum_confirm(struct ps_s3_store *store, const struct ps_h
         mark_unconfirmed(store);
         return PS_OK;
     }
-    if (ps_s3_checksum_parse(sum->algorithm, value, &theirs) && ps_checksum_equal(sum, &theirs)) {
+    if (ps_checksum_parse(sum->algorithm, value, &theirs) && ps_checksum_equal(sum, &theirs)) {
         *confirmed_out = true;
         return PS_OK;
     }
     (void)ps_err_set(err, PS_E_CORRUPT, "the store has %s %.44s, we sent %s",
-                     ps_checksum_name(sum->algorithm), value, ps_s3_checksum_format(sum, text));
+                     ps_checksum_name(sum->algorithm), value, ps_checksum_format(sum, text));
     if (err != NULL) {
         err->retry = PS_RETRY_RESEND_PART;
         err->http_status = ps_http_answer_status(answer);

@@ -20,13 +20,6 @@ const char *ps_s3_checksum_header(enum ps_checksum_algorithm algorithm);
 const char *ps_s3_checksum_answered(const struct ps_http_answer *answer,
                                     enum ps_checksum_algorithm algorithm);
 
-/** As stores write it: base64, but crc64ecma (OSS) in decimal. text holds PS_CHECKSUM_TEXT_SIZE. Returns text. */
-const char *ps_s3_checksum_format(const struct ps_checksum *sum, char *text);
-
-/** The reverse. False when text is no such value. */
-PS_MUST_USE bool ps_s3_checksum_parse(enum ps_checksum_algorithm algorithm, const char *text,
-                                      struct ps_checksum *sum_out);
-
 /** True when a store of the dialect may take algorithm: what ps_s3_checksum_is_taken starts from. */
 bool ps_s3_checksum_is_known(const struct ps_s3_dialect *dialect,
                              enum ps_checksum_algorithm algorithm);

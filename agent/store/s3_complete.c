@@ -49,7 +49,7 @@ static void compare(struct complete_op *complete, const char *text)
 {
     struct ps_checksum theirs;
 
-    if (ps_s3_checksum_parse(complete->checksum.algorithm, text, &theirs) &&
+    if (ps_checksum_parse(complete->checksum.algorithm, text, &theirs) &&
         ps_checksum_equal(&theirs, &complete->checksum)) {
         complete->confirmed = complete->checksum;
     } else if (strchr(text, '-') == NULL) { /* a composite value says nothing of the whole */
@@ -100,7 +100,7 @@ static enum ps_code check_complete(void *user, const struct ps_http_answer *answ
 
         return ps_err_set(err, PS_E_CORRUPT, "the store has %s %s for the object, we sent %s",
                           ps_checksum_name(complete->checksum.algorithm), complete->theirs,
-                          ps_s3_checksum_format(&complete->checksum, text));
+                          ps_checksum_format(&complete->checksum, text));
     }
     if (code == PS_OK && complete->etag == NULL) {
         complete->etag = ps_strdup("");

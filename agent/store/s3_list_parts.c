@@ -61,7 +61,7 @@ static enum ps_code take_field(struct ps_s3_list *base, struct ps_part_info *inf
         return ps_err_set(err, PS_E_PARSE, "Size \"%.32s\" of a part", text);
     }
     if (strcmp(name, "HashCrc64ecma") == 0 &&
-        !ps_s3_checksum_parse(PS_CHECKSUM_CRC64_ECMA, text, &info->checksum)) {
+        !ps_checksum_parse(PS_CHECKSUM_CRC64_ECMA, text, &info->checksum)) {
         memset(&info->checksum, 0, sizeof(info->checksum)); /* then it counts as not told */
     }
     if (ps_str_has_prefix(name, "Checksum")) {

@@ -195,8 +195,8 @@ static enum ps_code verify_whole(struct ps_download *download, struct ps_err *er
                           "%s: the bytes received have %s %s, the store says %s: try again; if it "
                           "stays, the object is damaged",
                           download->url, ps_checksum_name(download->algorithm),
-                          ps_checksum_to_base64(&download->whole, have),
-                          ps_checksum_to_base64(&download->expected, want));
+                          ps_checksum_format(&download->whole, have),
+                          ps_checksum_format(&download->expected, want));
     }
     download->verified = true;
     return PS_OK;

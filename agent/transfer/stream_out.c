@@ -78,8 +78,8 @@ static void verify(struct ps_stream_out *stream, struct ps_stream_out_result *re
         (void)ps_err_set(&stream->err, PS_E_CORRUPT,
                          "%s: the bytes received have %s %s, the store says %s: do not use them",
                          stream->url, ps_checksum_name(stream->expected.algorithm),
-                         ps_checksum_to_base64(&result->checksum, have),
-                         ps_checksum_to_base64(&stream->expected, want));
+                         ps_checksum_format(&result->checksum, have),
+                         ps_checksum_format(&stream->expected, want));
     }
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An object over the 5 GiB of a single PUT, both ways, in constant memory. Usage: big.py file|versitygw|minio [GiB]
+"""An object over the 5 GiB of a single PUT, both ways, in constant memory. Usage: big.py file|versitygw|minio|oss [GiB]
 
 Without --long of tests/run.sh it is 1 GiB. The source is sparse with random islands, so that it costs little disk."""
 import os

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Kills at random instants and what else can go wrong between two runs. Usage: resume.py file|versitygw|minio"""
+"""Kills at random instants and what else can go wrong between two runs. Usage: resume.py file|versitygw|minio|oss"""
 import json
 import os
 import random
@@ -142,8 +142,7 @@ def lost_checkpoint_of_other_content(rig, source):
 
 def forgotten_upload(rig, source):
     interrupted(rig, source, "forgot.bin")
-    for path in rig.uploads_left():
-        shutil.rmtree(path)
+    rig.forget_uploads()
     result = rig.result("put", source, rig.url("forgot.bin"))
     assert result["resumed_parts"] == 0, result
     assert sha256(rig.stored("forgot.bin")) == sha256(source)
@@ -241,8 +240,7 @@ def main():
         small = rig.source("part.bin", 96 * MIB + 1)
         lost_checkpoint(rig, small)
         lost_checkpoint_of_other_content(rig, small)
-        for path in rig.uploads_left():
-            shutil.rmtree(path)
+        rig.forget_uploads()
         forgotten_upload(rig, small)
         changed_source(rig, small)
         changed_source_same_times(rig, small)

@@ -42,8 +42,19 @@ def sha256(path):
     return digest.hexdigest()
 
 
+def remove(path):
+    """The server may still be ending a part in it."""
+    until = time.monotonic() + 20
+    while path.exists():
+        try:
+            shutil.rmtree(path)
+        except OSError:
+            assert time.monotonic() < until, path
+            time.sleep(0.05)
+
+
 class Rig:
-    """kind: "file", "versitygw" or "minio"."""
+    """kind: "file", "versitygw", "minio" or "oss" (the double; needs purser-test-python)."""
 
     def __init__(self, kind):
         self.kind = kind
@@ -60,6 +71,13 @@ class Rig:
             (self.data / "bkt").mkdir()
             return
         self.port = free_port()
+        if kind == "oss":
+            self.root = "oss://bkt"
+            self.endpoint = f"http://127.0.0.1:{self.port}"
+            self.env.update(OSS_ACCESS_KEY_ID="testkey123", OSS_ACCESS_KEY_SECRET="testsecret123",
+                            OSS_REGION="cn-hangzhou", OSS_ENDPOINT=self.endpoint)
+            self.start_server()
+            return
         self.root = "s3://bkt"
         self.env.update(AWS_ACCESS_KEY_ID="testkey123", AWS_SECRET_ACCESS_KEY="testsecret123",
                         AWS_REGION="us-east-1", AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{self.port}")
@@ -76,6 +94,10 @@ class Rig:
                 ["versitygw", "--port", f"127.0.0.1:{self.port}", "posix", "--sidecar", str(self.dir / "sidecar"),
                  str(self.data)], stdout=log, stderr=log,
                 env=dict(os.environ, ROOT_ACCESS_KEY="testkey123", ROOT_SECRET_KEY="testsecret123"))
+        elif self.kind == "oss":
+            double = pathlib.Path(__file__).parent.parent / "support" / "oss_double.py"
+            self.server = subprocess.Popen(["purser-test-python", str(double), str(self.data), "--port", str(self.port)],
+                                           stdout=log, stderr=log)
         else:
             (self.data / "bkt").mkdir(exist_ok=True)
             self.server = subprocess.Popen(
@@ -125,15 +147,36 @@ class Rig:
         return f"{self.root}/{key}"
 
     def stored(self, key):
-        return self.data / "bkt" / key
+        """A file with the object as the store has it; for OSS as Aliyun's own client reads it."""
+        if self.kind != "oss":
+            return self.data / "bkt" / key
+        path = self.dir / "stored-by-oss2"
+        self.oss2_bucket().get_object_to_file(key, str(path))
+        return path
+
+    def oss2_bucket(self, version="v4"):
+        """Aliyun's own client."""
+        import oss2  # only purser-test-python has it
+        auth = oss2.make_auth("testkey123", "testsecret123", version)
+        return oss2.Bucket(auth, self.endpoint, "bkt", region="cn-hangzhou")
 
     def uploads_left(self):
         """Multipart uploads that the store still has."""
         if self.kind == "file":
             return list((self.data / "bkt" / ".purser" / "uploads").glob("*"))
+        if self.kind == "oss":
+            import oss2
+            return list(oss2.MultipartUploadIterator(self.oss2_bucket()))
         if self.kind == "versitygw":
             return [p for p in (self.data / "bkt" / ".sgwtmp" / "multipart").glob("*/*") if p.is_dir()]
         return [p for p in (self.data / ".minio.sys" / "multipart").glob("*/*") if p.is_dir()]
+
+    def forget_uploads(self):
+        for upload in self.uploads_left():
+            if self.kind == "oss":
+                self.oss2_bucket().abort_multipart_upload(upload.key, upload.upload_id)
+            else:
+                remove(upload)
 
     def source(self, name, size):
         path = self.dir / name

@@ -10,8 +10,8 @@ completing a multipart upload copies nothing; zero blocks become holes.
 Faults are ordered by POST /-/fault with JSON: {"method", "key", "query" (a parameter's name), "times", "skip"} say which
 requests; "status" and "code" (an error of OSS), "kind" says what else: "wrong_crc", "no_crc", "drop" (the request takes
 effect, its answer is lost), "close" (nothing happens), "cut" (half of the body), "clock" (the answer's Date is off by
-"seconds"), "elsewhere" (AccessDenied with an Endpoint). POST /-/state {"token", "secret", "clock"} changes what is
-accepted. GET /-/log lists the requests, a JSON object a line.
+"seconds"), "elsewhere" (AccessDenied with an Endpoint). {"clear": true} takes back all. POST /-/state {"token",
+"secret", "key_id", "region", "product", "clock"} changes what is accepted. GET /-/log lists the requests, a JSON object a line.
 """
 import argparse
 import base64
@@ -493,9 +493,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = json.loads(self.read_all() or b"{}")
         if self.path == "/-/fault":
             with self.store.lock:
-                self.store.faults.append(body)
+                self.store.faults[:] = [] if body.get("clear") else self.store.faults + [body]
         elif self.path == "/-/state":
-            for name in ("token", "secret", "key_id"):
+            for name in ("token", "secret", "key_id", "region", "product"):
                 if name in body:
                     setattr(self.store.args, name, body[name])
             self.store.clock_s = body.get("clock", self.store.clock_s)
@@ -911,7 +911,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             after = base64.b64decode(params["continuation-token"])
         else:
             after = raw(params.get("start-after" if is_v2 else "marker", ""))
-        name = (lambda key: urllib.parse.quote_plus(key, safe="")) if encoded else (
+        name = (lambda key: urllib.parse.quote(key, safe="")) if encoded else (
             lambda key: key.decode("utf-8", "surrogateescape"))
         with self.store.lock:
             objects = {raw(key): value for key, value in self.store.objects.items()}
@@ -937,7 +937,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         parts += [f"<CommonPrefixes>{element('Prefix', name(group))}</CommonPrefixes>" for group in prefixes]
         if truncated:
             token = base64.b64encode(last).decode() if is_v2 else last.decode("utf-8", "surrogateescape")
-            token = urllib.parse.quote_plus(token, safe="") if encoded else token
+            token = urllib.parse.quote(token, safe="") if encoded else token
             parts.append(element("NextContinuationToken" if is_v2 else "NextMarker", token))
         return self.answer(200, document("ListBucketResult", element("Name", request.bucket),
                                          element("Prefix", name(raw(prefix))), element("MaxKeys", count),
@@ -947,7 +947,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def list_uploads(self, request):
         params = request.params
         encoded = params.get("encoding-type") == "url"
-        name = (lambda key: urllib.parse.quote_plus(raw(key), safe="")) if encoded else str
+        name = (lambda key: urllib.parse.quote(raw(key), safe="")) if encoded else str
         count = int(params.get("max-uploads", "1000"))
         marker = (raw(params.get("key-marker", "")), params.get("upload-id-marker", ""))
         with self.store.lock:
@@ -959,8 +959,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         parts = [f"<Upload>{element('Key', name(upload['key']))}{element('UploadId', upload_id)}"
                  f"{element('StorageClass', 'Standard')}{element('Initiated', iso(upload['began']))}</Upload>"
                  for _, upload_id, upload in page]
-        if len(page) < len(found):
-            parts += [element("NextKeyMarker", name(page[-1][2]["key"])), element("NextUploadIdMarker", page[-1][1])]
+        last = page[-1] if len(page) < len(found) else (b"", "", {"key": ""})
+        parts += [element("NextKeyMarker", name(last[2]["key"])), element("NextUploadIdMarker", last[1])]
         return self.answer(200, document("ListMultipartUploadsResult", element("Bucket", request.bucket),
                                          element("EncodingType", "url") if encoded else "",
                                          element("MaxUploads", count),
