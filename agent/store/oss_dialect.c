@@ -55,6 +55,22 @@ static enum ps_code authorize_v1(struct ps_s3_store *store, const struct ps_s3_s
     return ps_sign_oss1_authorize(&request, authorization, err);
 }
 
+static enum ps_code presign_v4(struct ps_s3_store *store, const struct ps_s3_signing *signing,
+                               uint32_t expires_s, struct ps_buf *query, struct ps_err *err)
+{
+    const struct ps_sign_oss_request request = to_sign(store, signing);
+
+    return ps_sign_oss4_presign(&request, expires_s, &store->sign_key, query, err);
+}
+
+static enum ps_code presign_v1(struct ps_s3_store *store, const struct ps_s3_signing *signing,
+                               uint32_t expires_s, struct ps_buf *query, struct ps_err *err)
+{
+    const struct ps_sign_oss_request request = to_sign(store, signing);
+
+    return ps_sign_oss1_presign(&request, signing->now_unix_ms / 1000 + expires_s, query, err);
+}
+
 static enum ps_code set_capabilities(struct ps_s3_store *store, const struct ps_s3_options *options,
                                      struct ps_err *err)
 {
@@ -80,29 +96,35 @@ static enum ps_code set_capabilities(struct ps_s3_store *store, const struct ps_
     can->versioning = true;
     can->lifecycle = true;
     can->tags = true;
+    can->copy = true;
+    can->restore = true;
+    can->presign = true;
     return PS_OK;
 }
 
+/* What both versions of the signature share. */
 #define NAMES                                                                                      \
     .family = "oss", .name = "OSS", .xml_namespace = "", .security_token = "x-oss-security-token", \
     .meta_prefix = "x-oss-meta-", .tagging = "x-oss-tagging",                                      \
     .storage_class = "x-oss-storage-class", .version_id = "x-oss-version-id",                      \
     .restore = "x-oss-restore", .delete_marker = "x-oss-delete-marker",                            \
     .create_only = "x-oss-forbid-overwrite", .create_only_value = "true",                          \
-    .begin_takes_create_only = true, .tokens_are_encoded = true, .checksum_set = CHECKSUM_SET,     \
-    .region_host = region_host, .endpoint_region = ps_oss_endpoint_region,                         \
-    .set_capabilities = set_capabilities
+    .copy_source = "x-oss-copy-source", .copy_source_range = "x-oss-copy-source-range",            \
+    .copy_source_if_match = "x-oss-copy-source-if-match",                                          \
+    .metadata_directive = "x-oss-metadata-directive",                                              \
+    .tagging_directive = "x-oss-tagging-directive", .tagging_directive_replace = "Replace",        \
+    .restore_parameters = "JobParameters", .begin_takes_create_only = true,                        \
+    .tokens_are_encoded = true, .checksum_set = CHECKSUM_SET, .region_host = region_host,          \
+    .endpoint_region = ps_oss_endpoint_region, .set_capabilities = set_capabilities
 
 const struct ps_s3_dialect ps_s3_dialect_oss = {
     NAMES,
     .date = "x-oss-date",
     .content_sha256 = "x-oss-content-sha256",
     .authorize = authorize_v4,
+    .presign = presign_v4,
 };
 
 const struct ps_s3_dialect ps_s3_dialect_oss_v1 = {
-    NAMES,
-    .date = "date",
-    .date_is_imf = true,
-    .authorize = authorize_v1,
+    NAMES, .date = "date", .date_is_imf = true, .authorize = authorize_v1, .presign = presign_v1,
 };

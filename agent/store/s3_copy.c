@@ -61,10 +61,14 @@ static enum ps_code check_copy(void *user, const struct ps_http_answer *answer, 
 {
     static const struct ps_xml_handler handler = { .end = on_end };
     struct copy_op *copy = user;
+    const char *answered = ps_s3_checksum_answered(answer, copy->algorithm);
     enum ps_code code =
         ps_s3_xml_read(answer, copy->upload_id != NULL ? "/CopyPartResult" : "/CopyObjectResult",
                        &handler, copy, err);
 
+    if (answered != NULL && !ps_checksum_parse(copy->algorithm, answered, &copy->checksum)) {
+        memset(&copy->checksum, 0, sizeof(copy->checksum));
+    }
     if (code == PS_OK && copy->etag == NULL) {
         code = ps_err_set(err, PS_E_PARSE, "the answer has no ETag");
     }

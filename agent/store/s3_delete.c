@@ -15,7 +15,7 @@
 enum fate {
     FATE_OPEN,   /* to be sent */
     FATE_SENT,   /* in the batch under way, and not in its answer yet */
-    FATE_SINGLE, /* XML cannot carry the key: DeleteObject */
+    FATE_SINGLE, /* XML cannot carry the key there and back: DeleteObject */
     FATE_DONE,
 };
 
@@ -280,7 +280,9 @@ static enum ps_code write_text(struct delete_op *delete_op, struct ps_buf *text,
         }
         code = ps_buf_append_str(text, "<Object><Key>", err);
         if (code == PS_OK) {
-            code = ps_xml_escape(text, target->key, err);
+            /* A bare CR in the answer is read as LF (XML 1.0 2.11): which key was deleted would not be known. */
+            code = strchr(target->key, '\r') == NULL ? ps_xml_escape(text, target->key, err)
+                                                     : PS_E_INVALID;
         }
         if (code == PS_E_INVALID) {
             text->size_bytes = before;

@@ -182,6 +182,11 @@ struct ps_store_op *ps_deleter_delete_batch(struct ps_deleter *deleter, const ch
     if (store->deleter_ops == NULL || store->deleter_ops->delete_batch == NULL) {
         return unsupported(store, "delete", err);
     }
+    if (count > store->capabilities.delete_batch_max) {
+        (void)ps_err_set(err, PS_E_INVALID, "delete: %zu keys; a batch has at most %u", count,
+                         store->capabilities.delete_batch_max);
+        return NULL;
+    }
     return store->deleter_ops->delete_batch(store, keys, count, done, user, err);
 }
 
