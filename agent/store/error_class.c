@@ -23,6 +23,7 @@ struct row {
 #define MEND_KEYS "check the access key and the secret key"
 #define MEND_TOKEN "renew the session token"
 #define MEND_REGION "set the bucket's region"
+#define MEND_BILL "see the account's bills and notices"
 #define MEND_ARCHIVED "archived: restore it first"
 #define MEND_FULL "the store is full or the quota is used up: free space there"
 
@@ -50,6 +51,12 @@ static const struct row rows[] = {
     { "ServiceBusy", MATCH_EXACT, PS_E_TEMPORARY, PS_RETRY_TRANSIENT, NULL },
     { "SocketTimeout", MATCH_EXACT, PS_E_TEMPORARY, PS_RETRY_TRANSIENT, NULL },
     { "ConnectionTimeout", MATCH_EXACT, PS_E_TEMPORARY, PS_RETRY_TRANSIENT, NULL },
+    /* OSS, as Argo Workflows retries it */
+    { "SocketException", MATCH_EXACT, PS_E_TEMPORARY, PS_RETRY_TRANSIENT, NULL },
+    { "DomainNetWorkVisitedException", MATCH_EXACT, PS_E_TEMPORARY, PS_RETRY_TRANSIENT, NULL },
+    { "CachedTimeTooLarge", MATCH_EXACT, PS_E_TEMPORARY, PS_RETRY_TRANSIENT, NULL },
+    { "QuotaExceeded.Refresh", MATCH_EXACT, PS_E_TEMPORARY, PS_RETRY_TRANSIENT, NULL },
+    { "Default", MATCH_EXACT, PS_E_TEMPORARY, PS_RETRY_TRANSIENT, NULL },
     { "RestoreAlreadyInProgress", MATCH_EXACT, PS_E_TEMPORARY, PS_RETRY_NEVER,
       "wait until the restore is done" },
 
@@ -92,6 +99,15 @@ static const struct row rows[] = {
     { "AccessDenied", MATCH_EXACT, PS_E_DENIED, PS_RETRY_NEVER,
       "the credentials may not do this: check the bucket's and the user's policy" },
     { "InvalidObjectState", MATCH_EXACT, PS_E_REFUSED, PS_RETRY_NEVER, MEND_ARCHIVED },
+    { "AccessKeyIdAndSecurityTokenNotMatch", MATCH_EXACT, PS_E_DENIED, PS_RETRY_AFTER_FIX,
+      "take the access key and the token of one set" },
+    { "InDebt", MATCH_PREFIX, PS_E_DENIED, PS_RETRY_NEVER, MEND_BILL },
+    { "UserDisable", MATCH_EXACT, PS_E_DENIED, PS_RETRY_NEVER, MEND_BILL },
+    { "BucketDisable", MATCH_EXACT, PS_E_DENIED, PS_RETRY_NEVER, MEND_BILL },
+    { "FileImmutable", MATCH_EXACT, PS_E_REFUSED, PS_RETRY_NEVER,
+      "a retention policy of the bucket protects it" },
+    { "SymlinkTargetNotExist", MATCH_EXACT, PS_E_NOT_FOUND, PS_RETRY_NEVER, NULL },
+    { "OperationNotSupported", MATCH_EXACT, PS_E_UNSUPPORTED, PS_RETRY_NEVER, NULL },
     { "EntityTooLarge", MATCH_EXACT, PS_E_TOO_LARGE, PS_RETRY_NEVER, NULL },
     { "QuotaExceeded", MATCH_SUFFIX, PS_E_NO_SPACE, PS_RETRY_NEVER, MEND_FULL },
     { "XMinioStorageFull", MATCH_EXACT, PS_E_NO_SPACE, PS_RETRY_NEVER, MEND_FULL },

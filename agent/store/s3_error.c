@@ -252,9 +252,10 @@ static bool fix_endpoint(struct ps_s3_store *store, const struct ps_s3_error *er
 static bool is_about_creds(const char *code)
 {
     static const char *const codes[] = {
-        "ExpiredToken",         "ExpiredTokenException", "InvalidToken",
-        "InvalidAccessKeyId",   "TokenRefreshRequired",  "SecurityTokenExpired",
-        "InvalidSecurityToken",
+        "ExpiredToken",         "ExpiredTokenException",
+        "InvalidToken",         "InvalidAccessKeyId",
+        "TokenRefreshRequired", "SecurityTokenExpired",
+        "InvalidSecurityToken", "AccessKeyIdAndSecurityTokenNotMatch",
     };
 
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
