@@ -52,6 +52,8 @@ struct ps_s3_dialect {
     const char *restore;
     const char *delete_marker;
     const char *checksum_mode; /* asks HEAD and GET for checksums */
+    const char *
+        range_behavior; /* "standard" = ranges as RFC 9110 has them, not the whole object for odd ones */
     const char *create_only;
     const char *create_only_value;
     const char *copy_source;

@@ -35,10 +35,12 @@ static void finish(struct get_op *get, const struct ps_err *err)
     ps_s3_op_end(&get->op);
 }
 
-static enum ps_code add_range(struct ps_s3_pairs *headers, uint64_t first_bytes, uint64_t end_bytes,
-                              struct ps_err *err)
+static enum ps_code add_range(const struct get_op *get, struct ps_s3_pairs *headers,
+                              uint64_t first_bytes, uint64_t end_bytes, struct ps_err *err)
 {
+    const char *behavior = get->op.store->dialect->range_behavior;
     char text[64];
+    enum ps_code code;
 
     if (end_bytes == UINT64_MAX) {
         (void)snprintf(text, sizeof(text), "bytes=%" PRIu64 "-", first_bytes);
@@ -46,7 +48,9 @@ static enum ps_code add_range(struct ps_s3_pairs *headers, uint64_t first_bytes,
         (void)snprintf(text, sizeof(text), "bytes=%" PRIu64 "-%" PRIu64, first_bytes,
                        end_bytes - 1);
     }
-    return ps_s3_pairs_set(headers, "range", text, err);
+    code = ps_s3_pairs_set(headers, "range", text, err);
+    return code == PS_OK && behavior != NULL ? ps_s3_pairs_set(headers, behavior, "standard", err)
+                                             : code;
 }
 
 /* --- the head of an answer --- */
@@ -248,7 +252,7 @@ static enum ps_code before_resend(void *user, struct ps_s3_pairs *headers, struc
     if (get->next_bytes >= get->end_bytes) {
         return ps_err_set(err, PS_E_TEMPORARY, "the connection broke after the last byte");
     }
-    code = add_range(headers, get->next_bytes, get->end_bytes, err);
+    code = add_range(get, headers, get->next_bytes, get->end_bytes, err);
     if (code == PS_OK) {
         code = ps_s3_pairs_set(headers, "if-match", get->if_match, err);
     }
@@ -315,7 +319,7 @@ static enum ps_code start_get(struct get_op *get, struct ps_err *err)
             !ps_add_u64(get->offset_bytes, get->length_bytes, &end_bytes)) {
             return ps_err_set(err, PS_E_INVALID, "get: no such range");
         }
-        code = add_range(&call.headers, get->offset_bytes, end_bytes, err);
+        code = add_range(get, &call.headers, get->offset_bytes, end_bytes, err);
     } else if (get->op.store->dialect->checksum_mode != NULL) {
         code =
             ps_s3_pairs_add(&call.headers, get->op.store->dialect->checksum_mode, "ENABLED", err);

@@ -125,6 +125,12 @@ STORE_TEST(reads_ranges_and_refuses_another_version)
     OK(a);
     cr_assert_eq(a.body_size, 10, "a range over the end gives what there is");
 
+    get.offset_bytes = 2000;
+    store_get(f, &get, &a);
+    cr_assert_neq(a.err.code, PS_OK, "a range behind the end gives nothing");
+    cr_assert_eq(a.body_size, 0);
+    get.offset_bytes = 990;
+
     get.if_match = "\"no-such-etag\"";
     store_get(f, &get, &a);
     FAILS(a, PS_E_CHANGED);

@@ -107,7 +107,8 @@ STORE_TEST(odd_keys_go_round_or_are_refused)
         }
     }
     cr_assert_geq(taken, 8, "only %zu of %zu keys", taken, sizeof(keys) / sizeof(keys[0]));
-    cr_assert(!is_oss(f) || taken == sizeof(keys) / sizeof(keys[0]), "OSS: only %zu", taken);
+    /* OSS: a name does not begin with a slash. */
+    cr_assert(!is_oss(f) || taken == sizeof(keys) / sizeof(keys[0]) - 1, "OSS: %zu", taken);
 }
 
 STORE_TEST(a_key_is_neither_empty_nor_endless)

@@ -511,6 +511,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def dispatch(self, request):
         names = request.params
+        if request.key is not None and (request.key[0] in "/\\" or len(raw(request.key)) > 1023):
+            raise Refused(400, "InvalidObjectName", "The specified object is not valid.")
         if request.key is None:
             return self.dispatch_bucket(request)
         if request.method == "PUT" and "uploadId" in names:
@@ -784,11 +786,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         first, _, last = text[6:].partition("-")
         if first == "":
             first, last = max(stored.size - int(last), 0), stored.size - 1
-        first = int(first)
-        last = min(int(last), stored.size - 1) if last not in ("", None) else stored.size - 1
+        first, last = int(first), int(last) if last not in ("", None) else stored.size - 1
+        if request.headers.get("x-oss-range-behavior") != "standard" and (first >= stored.size or last >= stored.size):
+            return 0, stored.size - 1, False  # as OSS documents it: the whole object
         if first >= stored.size:
             raise Refused(416, "InvalidRange", "The requested range cannot be satisfied.")
-        return first, last, True
+        return first, min(last, stored.size - 1), True
 
     def get_object(self, request):
         stored = self.get(request.key)
