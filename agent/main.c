@@ -285,9 +285,33 @@ static enum ps_exit run(struct ps_app *app, struct signals *signals)
     return run_command(app, command);
 }
 
+/* Argo starts a plugin's image with the socket as its only argument: the name says which command is meant. */
+static bool is_plugin_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return strcmp(slash != NULL ? slash + 1 : path, "purser-plugin") == 0;
+}
+
+/* argv as "purser plugin SOCKET" has it. room holds argc + 2 pointers. */
+static char **plugin_argv(int *argc, char **argv, char **room)
+{
+    static char command[] = "plugin";
+
+    if (*argc < 1 || !is_plugin_name(argv[0])) {
+        return argv;
+    }
+    room[0] = argv[0];
+    room[1] = command;
+    memcpy(room + 2, argv + 1, (size_t)*argc * sizeof(*argv)); /* the NULL at the end too */
+    (*argc)++;
+    return room;
+}
+
 int main(int argc, char **argv)
 {
     static uv_loop_t loop;
+    char **room = calloc((size_t)argc + 2, sizeof(*room));
     struct signals signals;
     struct ps_app app = { .loop = &loop, .clock = ps_clock_system(), .getenv = read_environment };
     enum ps_exit exit_code;
@@ -295,12 +319,16 @@ int main(int argc, char **argv)
 
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
     (void)uv_loop_init(&loop);
+    if (room != NULL) {
+        argv = plugin_argv(&argc, argv, room);
+    }
     if (ps_options_parse(&app.options, argc, argv, app.getenv, app.getenv_user, &err) != PS_OK) {
         exit_code = ps_app_fail(&app, &err);
     } else {
         exit_code = run(&app, &signals);
     }
     take_apart(&app);
+    free(room);
     curl_global_cleanup();
     return (int)exit_code;
 }

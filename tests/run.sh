@@ -18,9 +18,12 @@ for arg in "$@"; do
 done
 
 packages=(gcc ninja-build cmake pkg-config libcurl4-openssl-dev libssl-dev liblmdb-dev liblua5.4-dev libcriterion-dev
-    libuv1-dev libexpat1-dev libjansson-dev libisal-dev libyaml-dev clang-format-14 lua-check python3 python3-venv curl)
+    libuv1-dev libexpat1-dev libjansson-dev libisal-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev
+    protobuf-c-compiler clang-format-14 lua-check python3 python3-venv curl)
 long_packages=(clang-tidy-14)
 versitygw=v1.8.0
+grpcurl=v1.9.3
+h2spec=v2.2.1+incompatible
 minio=v0.0.0-20260212201848-7aac2a2c5b7c
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/purser-tests
 tools=$cache/bin
@@ -68,6 +71,17 @@ install_python_packages() {
     cp tests/requirements.txt "$venv/requirements.txt"
 }
 
+# Argo's own plugin client, with the program that drives it: tests/argo pins all modules. About a minute, once.
+install_argo_client() {
+    local version
+    version=$(cat tests/argo/main.go tests/argo/go.sum | sha256sum)
+    if [ -x "$tools/argo-client" ] && [ "$(cat "$tools/argo-client.version" 2>/dev/null)" = "$version" ]; then return; fi
+    echo "building tests/argo"
+    (cd tests/argo && go build -o "$tools/argo-client" .) >"$cache/argo-client.log" 2>&1 ||
+        { tail -20 "$cache/argo-client.log"; exit 1; }
+    echo "$version" >"$tools/argo-client.version"
+}
+
 # build PRESET [LONG]: LONG=1 registers the long proofs too.
 build() {
     local preset=$1 long_tests=${2:-0} log=$cache/build-$1.log
@@ -79,6 +93,9 @@ build() {
 mkdir -p "$tools"
 if [ $long = 1 ]; then packages+=("${long_packages[@]}"); fi
 install_packages
+install_argo_client
+install_go_tool grpcurl "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl"
+install_go_tool h2spec "github.com/summerwind/h2spec/cmd/h2spec@$h2spec"
 install_go_tool versitygw "github.com/versity/versitygw/cmd/versitygw@$versitygw"
 install_python_packages
 if [ $long = 1 ]; then install_go_tool minio "github.com/minio/minio@$minio"; fi

@@ -56,6 +56,8 @@ struct ps_settings {
     uint64_t gateway_memory_limit_bytes;
     char *admin_socket;
     char *metrics_listen;
+    uint64_t plugin_grace_ms;
+    uint64_t plugin_stall_timeout_ms;
     char *watch_kubeconfig;
     char *watch_namespaces; /* comma-separated */
     char *watch_argo_server;
@@ -82,6 +84,19 @@ PS_MUST_USE enum ps_code ps_settings_read_file(struct ps_settings *settings, con
 PS_MUST_USE enum ps_code ps_settings_read_text(struct ps_settings *settings, const char *text,
                                                size_t size_bytes, const char *path,
                                                struct ps_err *err);
+
+struct ps_setting;
+
+/**
+ * Read a YAML text that is the map of one store, and add that store under name. Keys that no store has are looked for
+ * in extra_rows (settings_table.h), whose fields are in extra; extra_count may be 0.
+ *
+ * Errors:  as ps_settings_read_file.
+ */
+PS_MUST_USE enum ps_code
+ps_settings_read_store(struct ps_settings *settings, const char *name, const char *text,
+                       size_t size_bytes, const char *path, const struct ps_setting *extra_rows,
+                       size_t extra_count, void *extra, struct ps_err *err);
 
 /**
  * Everything but the flags: /etc/purser/purser.yaml when it is there, the file config_path (else that of PURSER_CONFIG)

@@ -46,6 +46,11 @@ const struct ps_setting ps_settings_rows[] = {
       "default: admin.socket in the state directory" },
     { "metrics.listen", PS_SETTING_TEXT, TOP(metrics_listen), "", "", 0,
       "default: served by the gateway" },
+    /* The kubelet's own grace period (30 s) ends by SIGKILL: well inside it. */
+    { "plugin.grace", PS_SETTING_DURATION, TOP(plugin_grace_ms), "10s", "", 0,
+      "how long SIGTERM lets calls go on" },
+    { "plugin.stall_timeout", PS_SETTING_DURATION, TOP(plugin_stall_timeout_ms), "5m", "", 0,
+      "a stream whose reader takes nothing is ended" },
     { "watch.kubeconfig", PS_SETTING_TEXT, TOP(watch_kubeconfig), "", "", 0,
       "default: the pod's service account" },
     { "watch.namespaces", PS_SETTING_LIST, TOP(watch_namespaces), "", "", ',', "default: all" },

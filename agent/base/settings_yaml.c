@@ -20,6 +20,9 @@ struct reader {
     const char *path;
     yaml_document_t document;
     struct ps_err *err;
+    const struct ps_setting *extra_rows; /* of a store's map that stands alone */
+    size_t extra_count;
+    void *extra;
 };
 
 static const char *scalar(const yaml_node_t *node)
@@ -145,13 +148,18 @@ static enum ps_code read_store(struct reader *reader, const yaml_node_t *node, c
         const yaml_node_t *value = yaml_document_get_node(&reader->document, pair->value);
         const struct ps_setting *row;
         const char *key = NULL;
+        void *base = store;
 
         code = take_key(reader, node, pair, &key);
         if (code != PS_OK) {
             break;
         }
         row = ps_setting_find(ps_settings_store_rows, ps_settings_store_row_count, key);
-        code = row != NULL ? read_value(reader, value, store, row, key)
+        if (row == NULL) {
+            base = reader->extra;
+            row = ps_setting_find(reader->extra_rows, reader->extra_count, key);
+        }
+        code = row != NULL ? read_value(reader, value, base, row, key)
                            : fail(reader, yaml_document_get_node(&reader->document, pair->key), key,
                                   "unknown in a store; see purser help settings");
     }
@@ -285,6 +293,40 @@ enum ps_code ps_settings_read_text(struct ps_settings *settings, const char *tex
         code = read_map(&reader, root, "");
     } else if (root != NULL) {
         code = ps_err_set(err, PS_E_INVALID, "%s:1: a map of settings is wanted", path);
+    }
+    yaml_document_delete(&reader.document);
+    return code;
+}
+
+enum ps_code ps_settings_read_store(struct ps_settings *settings, const char *name,
+                                    const char *text, size_t size_bytes, const char *path,
+                                    const struct ps_setting *extra_rows, size_t extra_count,
+                                    void *extra, struct ps_err *err)
+{
+    struct reader reader = {
+        .settings = settings,
+        .path = path,
+        .err = err,
+        .extra_rows = extra_rows,
+        .extra_count = extra_count,
+        .extra = extra,
+    };
+    struct ps_store_settings *store = NULL;
+    const yaml_node_t *root;
+    enum ps_code code = load_document(&reader, text, size_bytes);
+
+    if (code != PS_OK) {
+        return code;
+    }
+    root = yaml_document_get_root_node(&reader.document);
+    if (root == NULL || root->type != YAML_MAPPING_NODE) {
+        code =
+            ps_err_set(err, PS_E_INVALID, "%s:1: a map is wanted: url, endpoint, region ...", path);
+    } else {
+        code = ps_settings_add_store(settings, name, &store, err);
+    }
+    if (code == PS_OK) {
+        code = read_store(&reader, root, name, store);
     }
     yaml_document_delete(&reader.document);
     return code;

@@ -1,0 +1,236 @@
+#include "serve/plugin_config.h"
+
+#include "base/settings_table.h"
+#include "base/str.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+/** S3 and OSS take keys of 1,024 bytes (S3: of 1,024 bytes of UTF-8). */
+#define KEY_BYTES_MAX 1024
+
+#define STORE_NAME "plugin"
+
+#define FIELD(field) offsetof(struct ps_plugin_config, field)
+static const struct ps_setting rows[] = {
+    { "part_size", PS_SETTING_SIZE, FIELD(part_size_bytes), "", "", 0, "of an upload" },
+    { "concurrency", PS_SETTING_NUMBER, FIELD(concurrency), "", "", 0, "parts at once" },
+};
+
+static void config_free(struct ps_plugin_config *config)
+{
+    if (config == NULL) {
+        return;
+    }
+    ps_store_close(&config->open);
+    ps_settings_clear(&config->settings);
+    free(config->text);
+    free(config->url);
+    free(config);
+}
+
+/* The URL ends in one '/', so that a key is below it and not beside it. */
+static enum ps_code set_url(struct ps_plugin_config *config, struct ps_err *err)
+{
+    const struct ps_store_settings *store = &config->settings.stores[0];
+    size_t length = strlen(store->url);
+
+    if (length == 0) {
+        return ps_err_set(err, PS_E_INVALID,
+                          "configuration: no url: write e.g. url: s3://bucket/prefix");
+    }
+    while (length > 0 && store->url[length - 1] == '/') {
+        length--;
+    }
+    config->url = ps_str_format("%.*s/", (int)length, store->url);
+    return config->url != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+}
+
+static enum ps_code read_config(struct ps_plugin_config *config,
+                                const struct ps_store_factory *factory, struct ps_err *err)
+{
+    enum ps_code code =
+        ps_settings_read_store(&config->settings, STORE_NAME, config->text, strlen(config->text),
+                               "configuration", rows, sizeof(rows) / sizeof(rows[0]), config, err);
+
+    if (code == PS_OK) {
+        code = set_url(config, err);
+    }
+    if (code == PS_OK) {
+        config->factory = *factory;
+        config->factory.settings = &config->settings;
+        code = ps_store_open(&config->factory, config->url, &config->open, err);
+        if (code != PS_OK) {
+            code = ps_err_wrap(err, code, "configuration");
+        }
+    }
+    return code;
+}
+
+/* Forget the ones that were used least recently and are not in use. */
+static void forget_old(struct ps_plugin_configs *configs)
+{
+    struct ps_plugin_config **link = &configs->first;
+    size_t idle_count = 0;
+
+    while (*link != NULL) {
+        struct ps_plugin_config *config = *link;
+
+        if (config->use_count == 0 && ++idle_count > PS_PLUGIN_CONFIGS_KEPT) {
+            *link = config->next;
+            config_free(config);
+        } else {
+            link = &config->next;
+        }
+    }
+}
+
+static struct ps_plugin_config *find(struct ps_plugin_configs *configs, const char *text)
+{
+    for (struct ps_plugin_config **link = &configs->first; *link != NULL; link = &(*link)->next) {
+        struct ps_plugin_config *config = *link;
+
+        if (strcmp(config->text, text) == 0) {
+            *link = config->next;
+            config->next = configs->first;
+            configs->first = config;
+            return config;
+        }
+    }
+    return NULL;
+}
+
+enum ps_code ps_plugin_config_get(struct ps_plugin_configs *configs, const char *text,
+                                  struct ps_plugin_config **config_out, struct ps_err *err)
+{
+    struct ps_plugin_config *config = find(configs, text);
+    enum ps_code code;
+
+    if (config != NULL) {
+        config->use_count++;
+        *config_out = config;
+        return PS_OK;
+    }
+    config = calloc(1, sizeof(*config));
+    if (config == NULL) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    }
+    config->text = ps_strdup(text);
+    code = config->text != NULL ? read_config(config, configs->factory, err)
+                                : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    if (code != PS_OK) {
+        config_free(config);
+        return code;
+    }
+    config->use_count = 1;
+    config->next = configs->first;
+    configs->first = config;
+    *config_out = config;
+    return PS_OK;
+}
+
+void ps_plugin_config_release(struct ps_plugin_configs *configs, struct ps_plugin_config *config)
+{
+    if (config != NULL) {
+        config->use_count--;
+        forget_old(configs);
+    }
+}
+
+void ps_plugin_configs_clear(struct ps_plugin_configs *configs)
+{
+    while (configs->first != NULL) {
+        struct ps_plugin_config *config = configs->first;
+
+        configs->first = config->next;
+        config_free(config);
+    }
+}
+
+/* --- keys --- */
+
+/* "." and ".." are just bytes to a store, but not to a gateway before it, nor to a file system behind it. */
+static bool has_component(const char *key, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (const char *at = key; at != NULL; at = strchr(at, '/')) {
+        at += *at == '/' ? 1 : 0;
+        if (strncmp(at, name, length) == 0 && (at[length] == '/' || at[length] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum ps_code check_key(const char *key, struct ps_err *err)
+{
+    if (key[0] == '\0') {
+        return ps_err_set(err, PS_E_INVALID, "the artifact has no key");
+    }
+    if (key[0] == '/') {
+        return ps_err_set(err, PS_E_INVALID, "key %s: begins with '/': write it without", key);
+    }
+    if (has_component(key, "..") || has_component(key, ".")) {
+        return ps_err_set(err, PS_E_INVALID, "key %s: '.' and '..' would leave the prefix", key);
+    }
+    if (has_component(key, ".purser")) {
+        return ps_err_set(err, PS_E_INVALID, "key %s: .purser is purser's own", key);
+    }
+    return PS_OK;
+}
+
+/* "a/b" of "a/", "/b/"; a directory may be written with a '/' at its end. */
+static char *join(const char *key, const char *sub_path)
+{
+    size_t length = strlen(key);
+    size_t sub_length;
+
+    while (length > 0 && key[length - 1] == '/') {
+        length--;
+    }
+    while (*sub_path == '/') {
+        sub_path++;
+    }
+    sub_length = strlen(sub_path);
+    while (sub_length > 0 && sub_path[sub_length - 1] == '/') {
+        sub_length--;
+    }
+    return ps_str_format("%.*s%s%.*s", (int)length, key, sub_length > 0 ? "/" : "", (int)sub_length,
+                         sub_path);
+}
+
+enum ps_code ps_plugin_config_key(const struct ps_plugin_config *config, const char *key,
+                                  const char *sub_path, char **store_key_out, char **url_out,
+                                  struct ps_err *err)
+{
+    char *below = join(key, sub_path);
+    char *store_key = NULL;
+    char *url = NULL;
+    enum ps_code code;
+
+    if (below == NULL) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    }
+    code = check_key(below, err);
+    if (code == PS_OK) {
+        store_key = ps_str_format("%s%s", config->open.key, below);
+        url = ps_str_format("%s%s", config->url, below);
+        if (store_key == NULL || url == NULL) {
+            code = ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+        } else if (strlen(store_key) > KEY_BYTES_MAX) {
+            code = ps_err_set(err, PS_E_INVALID, "the key has %zu bytes: a store takes %d",
+                              strlen(store_key), KEY_BYTES_MAX);
+        }
+    }
+    free(below);
+    if (code != PS_OK) {
+        free(store_key);
+        free(url);
+        return code;
+    }
+    *store_key_out = store_key;
+    *url_out = url;
+    return PS_OK;
+}

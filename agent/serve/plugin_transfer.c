@@ -1,0 +1,111 @@
+#include "serve/plugin_internal.h"
+
+#include "base/str.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Load and Save. */
+
+/* --- load --- */
+
+static void log_done(const struct ps_plugin_task *task, const char *what, uint64_t size_bytes,
+                     uint64_t resumed_bytes, bool verified)
+{
+    char size[16];
+    char resumed[16];
+
+    ps_log(task->plugin->log, PS_LOG_INFO, "plugin", "%s: %s, %s, %s of them from an earlier try%s",
+           task->url, what, ps_size_format(size_bytes, size, sizeof(size)),
+           ps_size_format(resumed_bytes, resumed, sizeof(resumed)), verified ? ", verified" : "");
+}
+
+static enum ps_code set_mode(const struct ps_plugin_task *task, struct ps_err *err)
+{
+    if (task->mode != 0 && chmod(task->path, (mode_t)(task->mode & 07777)) != 0) {
+        return ps_err_set_errno(err, errno, "%s: mode %o", task->path, (unsigned)task->mode);
+    }
+    return PS_OK;
+}
+
+static void on_loaded(void *user, const struct ps_download_result *result, const struct ps_err *err)
+{
+    struct ps_plugin_task *task = user;
+    struct ps_err mode_err;
+
+    task->download = NULL;
+    if (err == NULL) {
+        log_done(task, "loaded", result->size_bytes, result->resumed_bytes, result->verified);
+        err = set_mode(task, &mode_err) != PS_OK ? &mode_err : NULL;
+    }
+    ps_plugin_task_end(task, err);
+}
+
+void ps_plugin_load(struct ps_plugin_task *task)
+{
+    const struct ps_plugin *plugin = task->plugin;
+    const struct ps_download_options options = {
+        .loop = plugin->loop,
+        .store = task->config->open.store,
+        .key = task->key,
+        .url = task->url,
+        .path = task->path,
+        .clock = plugin->clock,
+        .log = plugin->log,
+        .open_state = plugin->open_state,
+        .open_state_user = plugin->open_state_user,
+        .concurrency = task->config->concurrency,
+        .on_done = on_loaded,
+        .user = task,
+    };
+    struct ps_err err;
+
+    if (ps_download_start(&task->download, &options, &err) != PS_OK) {
+        ps_plugin_task_end(task, &err);
+    }
+}
+
+/* --- save --- */
+
+static void on_saved(void *user, const struct ps_upload_result *result, const struct ps_err *err)
+{
+    struct ps_plugin_task *task = user;
+
+    task->upload = NULL;
+    if (err == NULL) {
+        log_done(task, "saved", result->size_bytes, result->resumed_bytes, true);
+    }
+    ps_plugin_task_end(task, err);
+}
+
+void ps_plugin_save(struct ps_plugin_task *task)
+{
+    const struct ps_plugin *plugin = task->plugin;
+    const struct ps_upload_options options = {
+        .loop = plugin->loop,
+        .store = task->config->open.store,
+        .key = task->key,
+        .url = task->url,
+        .store_name = task->config->open.name,
+        .bucket = task->config->open.bucket,
+        .source_path = task->path,
+        .stream_fd = -1,
+        .decider = plugin->decider,
+        .policy_digest = plugin->policy_digest,
+        .clock = plugin->clock,
+        .log = plugin->log,
+        .open_state = plugin->open_state,
+        .open_state_user = plugin->open_state_user,
+        .wishes = { .part_size_bytes = task->config->part_size_bytes,
+                    .concurrency = task->config->concurrency },
+        .on_done = on_saved,
+        .user = task,
+    };
+    struct ps_err err;
+
+    if (ps_upload_start(&task->upload, &options, &err) != PS_OK) {
+        ps_plugin_task_end(task, &err);
+    }
+}
