@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 packages=(gcc ninja-build cmake pkg-config libcurl4-openssl-dev libssl-dev liblmdb-dev liblua5.4-dev libuv1-dev
     libexpat1-dev libjansson-dev libisal-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev
-    protobuf-c-compiler)
+    protobuf-c-compiler zlib1g-dev)
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

@@ -19,8 +19,8 @@ done
 
 packages=(gcc ninja-build cmake pkg-config libcurl4-openssl-dev libssl-dev liblmdb-dev liblua5.4-dev libcriterion-dev
     libuv1-dev libexpat1-dev libjansson-dev libisal-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev
-    protobuf-c-compiler clang-format-14 lua-check python3 python3-venv curl)
-long_packages=(clang-tidy-14)
+    protobuf-c-compiler zlib1g-dev clang-format-14 lua-check python3 python3-venv curl)
+long_packages=(clang-tidy-14 etcd-server openssl)
 versitygw=v1.8.0
 grpcurl=v1.9.3
 h2spec=v2.2.1+incompatible
@@ -82,6 +82,17 @@ install_argo_client() {
     echo "$version" >"$tools/argo-client.version"
 }
 
+# A real API server for the watcher: see tests/argo/build_apiserver.sh.
+install_apiserver() {
+    local version
+    version=$(sha256sum <tests/argo/build_apiserver.sh)
+    if [ -x "$tools/kube-apiserver" ] && [ "$(cat "$tools/kube-apiserver.version" 2>/dev/null)" = "$version" ]; then return; fi
+    echo "building kube-apiserver"
+    bash tests/argo/build_apiserver.sh "$tools/kube-apiserver" >"$cache/kube-apiserver.log" 2>&1 ||
+        { tail -20 "$cache/kube-apiserver.log"; exit 1; }
+    echo "$version" >"$tools/kube-apiserver.version"
+}
+
 # build PRESET [LONG]: LONG=1 registers the long proofs too.
 build() {
     local preset=$1 long_tests=${2:-0} log=$cache/build-$1.log
@@ -98,6 +109,7 @@ install_go_tool grpcurl "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl"
 install_go_tool h2spec "github.com/summerwind/h2spec/cmd/h2spec@$h2spec"
 install_go_tool versitygw "github.com/versity/versitygw/cmd/versitygw@$versitygw"
 install_python_packages
+if [ $long = 1 ]; then install_apiserver; fi
 if [ $long = 1 ]; then install_go_tool minio "github.com/minio/minio@$minio"; fi
 export PATH=$tools:$PATH
 

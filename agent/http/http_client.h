@@ -83,8 +83,11 @@ struct ps_http_options {
     uint32_t total_timeout_ms; /* 0 = none */
     bool expect_continue;      /* send Expect: 100-continue and wait up to 1 s for leave */
     const char *ca_bundle;     /* file; NULL = the system's; copied */
-    const char *unix_socket;   /* NULL = TCP; copied */
-    bool no_proxy;             /* whatever http_proxy says: metadata services are of this machine */
+    const char *ca_pem;        /* certificates as text, instead of ca_bundle; NULL = none; copied */
+    const char *client_cert_pem; /* what we show the server, with its key; NULL = nothing; copied */
+    const char *client_key_pem;
+    const char *unix_socket; /* NULL = TCP; copied */
+    bool no_proxy;           /* whatever http_proxy says: metadata services are of this machine */
 };
 
 /** Counts since the client was made, for progress, tests and metrics. */

@@ -237,6 +237,31 @@ static void set_timeouts(CURL *easy, const struct ps_http_options *options)
     (void)curl_easy_setopt(easy, CURLOPT_EXPECT_100_TIMEOUT_MS, (long)EXPECT_TIMEOUT_MS);
 }
 
+static CURLcode set_pem(CURL *easy, CURLoption option, const char *pem)
+{
+    struct curl_blob blob = {
+        .data = (void *)(uintptr_t)pem,
+        .len = pem != NULL ? strlen(pem) : 0,
+        .flags = CURL_BLOB_COPY,
+    };
+
+    return pem != NULL ? curl_easy_setopt(easy, option, &blob) : CURLE_OK;
+}
+
+static CURLcode set_certificates(CURL *easy, const struct ps_http_options *options)
+{
+    CURLcode result = CURLE_OK;
+
+    if (options->ca_bundle != NULL) {
+        result = curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_bundle);
+    }
+    result = result == CURLE_OK ? set_pem(easy, CURLOPT_CAINFO_BLOB, options->ca_pem) : result;
+    result =
+        result == CURLE_OK ? set_pem(easy, CURLOPT_SSLCERT_BLOB, options->client_cert_pem) : result;
+    return result == CURLE_OK ? set_pem(easy, CURLOPT_SSLKEY_BLOB, options->client_key_pem)
+                              : result;
+}
+
 static CURLcode set_transport(struct ps_http_request *request,
                               const struct ps_http_options *options)
 {
@@ -255,8 +280,8 @@ static CURLcode set_transport(struct ps_http_request *request,
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_curl_header);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
-    if (result == CURLE_OK && options->ca_bundle != NULL) {
-        result = curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_bundle);
+    if (result == CURLE_OK) {
+        result = set_certificates(easy, options);
     }
     if (result == CURLE_OK && options->no_proxy) {
         result = curl_easy_setopt(easy, CURLOPT_PROXY, "");

@@ -1,22 +1,12 @@
 #include "serve/plugin_config.h"
 
-#include "base/settings_table.h"
 #include "base/str.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 /** S3 and OSS take keys of 1,024 bytes (S3: of 1,024 bytes of UTF-8). */
 #define KEY_BYTES_MAX 1024
-
-#define STORE_NAME "plugin"
-
-#define FIELD(field) offsetof(struct ps_plugin_config, field)
-static const struct ps_setting rows[] = {
-    { "part_size", PS_SETTING_SIZE, FIELD(part_size_bytes), "", "", 0, "of an upload" },
-    { "concurrency", PS_SETTING_NUMBER, FIELD(concurrency), "", "", 0, "parts at once" },
-};
 
 static void config_free(struct ps_plugin_config *config)
 {
@@ -24,43 +14,20 @@ static void config_free(struct ps_plugin_config *config)
         return;
     }
     ps_store_close(&config->open);
-    ps_settings_clear(&config->settings);
+    ps_artifact_config_clear(&config->says);
     free(config->text);
-    free(config->url);
     free(config);
-}
-
-/* The URL ends in one '/', so that a key is below it and not beside it. */
-static enum ps_code set_url(struct ps_plugin_config *config, struct ps_err *err)
-{
-    const struct ps_store_settings *store = &config->settings.stores[0];
-    size_t length = strlen(store->url);
-
-    if (length == 0) {
-        return ps_err_set(err, PS_E_INVALID,
-                          "configuration: no url: write e.g. url: s3://bucket/prefix");
-    }
-    while (length > 0 && store->url[length - 1] == '/') {
-        length--;
-    }
-    config->url = ps_str_format("%.*s/", (int)length, store->url);
-    return config->url != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
 }
 
 static enum ps_code read_config(struct ps_plugin_config *config,
                                 const struct ps_store_factory *factory, struct ps_err *err)
 {
-    enum ps_code code =
-        ps_settings_read_store(&config->settings, STORE_NAME, config->text, strlen(config->text),
-                               "configuration", rows, sizeof(rows) / sizeof(rows[0]), config, err);
+    enum ps_code code = ps_artifact_config_read(&config->says, config->text, err);
 
     if (code == PS_OK) {
-        code = set_url(config, err);
-    }
-    if (code == PS_OK) {
         config->factory = *factory;
-        config->factory.settings = &config->settings;
-        code = ps_store_open(&config->factory, config->url, &config->open, err);
+        config->factory.settings = &config->says.settings;
+        code = ps_store_open(&config->factory, config->says.url, &config->open, err);
         if (code != PS_OK) {
             code = ps_err_wrap(err, code, "configuration");
         }
@@ -216,7 +183,7 @@ enum ps_code ps_plugin_config_key(const struct ps_plugin_config *config, const c
     code = check_key(below, err);
     if (code == PS_OK) {
         store_key = ps_str_format("%s%s", config->open.key, below);
-        url = ps_str_format("%s%s", config->url, below);
+        url = ps_str_format("%s%s", config->says.url, below);
         if (store_key == NULL || url == NULL) {
             code = ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
         } else if (strlen(store_key) > KEY_BYTES_MAX) {

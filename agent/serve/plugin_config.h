@@ -1,9 +1,9 @@
 /**
- * plugin_config - what an artifact's `configuration` says: a store, and how to write to it.
+ * plugin_config - the stores that artifacts' configurations name, and keys below their prefixes.
  *
- * Flow:    plugin_task.c -> [plugin_config] -> base/settings.h, store/store_open.h
+ * Flow:    plugin_task.c -> [plugin_config] -> base/artifact_config.h, store/store_open.h
  * Thread:  the loop thread
- * Source:  YAML; keys as those of a store in purser.yaml, and part_size, concurrency
+ * Source:  base/artifact_config.h
  *
  * A configuration is read once and kept by its text, with its store, so that connections and credentials serve many
  * calls.
@@ -11,8 +11,8 @@
 #ifndef PS_SERVE_PLUGIN_CONFIG_H
 #define PS_SERVE_PLUGIN_CONFIG_H
 
+#include "base/artifact_config.h"
 #include "base/err.h"
-#include "base/settings.h"
 #include "store/store_open.h"
 
 #include <stdint.h>
@@ -27,12 +27,9 @@ struct ps_plugin_config {
     struct ps_plugin_config *next;
     char *text;
     unsigned use_count;
-    struct ps_settings settings; /* holds one store */
+    struct ps_artifact_config says;
     struct ps_store_factory factory;
     struct ps_open_store open; /* open.key: the prefix, "" or ending in '/' */
-    char *url;                 /* of the prefix, ending in '/' */
-    uint64_t part_size_bytes;  /* 0 = the policy decides */
-    uint32_t concurrency;      /* 0 = the policy decides */
 };
 
 /** Zeroed = empty. */

@@ -56,7 +56,7 @@ void ps_plugin_load(struct ps_plugin_task *task)
         .log = plugin->log,
         .open_state = plugin->open_state,
         .open_state_user = plugin->open_state_user,
-        .concurrency = task->config->concurrency,
+        .concurrency = task->config->says.concurrency,
         .on_done = on_loaded,
         .user = task,
     };
@@ -98,8 +98,8 @@ void ps_plugin_save(struct ps_plugin_task *task)
         .log = plugin->log,
         .open_state = plugin->open_state,
         .open_state_user = plugin->open_state_user,
-        .wishes = { .part_size_bytes = task->config->part_size_bytes,
-                    .concurrency = task->config->concurrency },
+        .wishes = { .part_size_bytes = task->config->says.part_size_bytes,
+                    .concurrency = task->config->says.concurrency },
         .on_done = on_saved,
         .user = task,
     };

@@ -74,8 +74,8 @@ Test(plugin_config, one_text_is_opened_once_and_kept)
     cr_assert_eq(ps_plugin_config_get(&configs, text, &second, &err), PS_OK);
 
     cr_expect_eq(first, second);
-    cr_expect_eq(second->part_size_bytes, 8 * 1024 * 1024);
-    cr_expect_eq(second->concurrency, 3);
+    cr_expect_eq(second->says.part_size_bytes, 8 * 1024 * 1024);
+    cr_expect_eq(second->says.concurrency, 3);
     ps_plugin_config_release(&configs, second);
     ps_plugin_configs_clear(&configs);
     (void)uv_run(&loop, UV_RUN_DEFAULT);
@@ -110,7 +110,7 @@ Test(plugin_config, keys_stay_inside_the_prefix)
     char long_key[1100];
 
     config.open.key = (char *)(uintptr_t) "p/q/";
-    config.url = (char *)(uintptr_t) "s3://bkt/p/q/";
+    config.says.url = (char *)(uintptr_t) "s3://bkt/p/q/";
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char *key = NULL;
         char *url = NULL;
