@@ -83,6 +83,8 @@ enum ps_exit ps_cmd_cat(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_ls(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_stat(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_rm(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_cp(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_share(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_uploads(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_workflow(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_reclaims(struct ps_app *app, const char **args, int arg_count);

@@ -1,6 +1,7 @@
 #include "cli/app.h"
 #include "cli/output.h"
 #include "cli/put_record.h"
+#include "cli/wishes.h"
 
 #include "base/str.h"
 #include "transfer/upload.h"
@@ -20,10 +21,7 @@ struct put {
     bool done;
     enum ps_exit exit;
     int64_t started_ms;
-    struct ps_store_pair metadata[PS_OPTION_LIST_MAX];
-    struct ps_store_pair tags[PS_OPTION_LIST_MAX];
-    char *names[2 * PS_OPTION_LIST_MAX];
-    size_t name_count;
+    struct ps_wishes wishes;
     struct ps_put_record record;
 };
 
@@ -149,58 +147,6 @@ static void on_report(void *user)
     ps_progress_bar_report(&put->app->bar);
 }
 
-/* "name=value": the name is copied, the value borrowed from argv. */
-static bool split_pairs(struct put *put, const char *const *texts, size_t count,
-                        struct ps_store_pair *pairs)
-{
-    for (size_t i = 0; i < count; i++) {
-        const char *equals = strchr(texts[i], '=');
-        char *name = ps_strndup(texts[i], (size_t)(equals - texts[i]));
-
-        if (name == NULL) {
-            return false;
-        }
-        put->names[put->name_count++] = name;
-        pairs[i] = (struct ps_store_pair){ name, equals + 1 };
-    }
-    return true;
-}
-
-static enum ps_code read_wishes(struct put *put, struct ps_upload_wishes *wishes,
-                                struct ps_err *err)
-{
-    const struct ps_options *options = &put->app->options;
-    enum ps_code code = ps_options_size(options, PS_OPT_PART_SIZE, &wishes->part_size_bytes, err);
-
-    wishes->concurrency = put->app->settings.transfer_concurrency;
-    if (code == PS_OK) {
-        code = ps_options_size(options, PS_OPT_THRESHOLD, &wishes->threshold_bytes, err);
-    }
-    if (code == PS_OK) {
-        code = ps_options_number(options, PS_OPT_CONCURRENCY, &wishes->concurrency, err);
-    }
-    if (code == PS_OK && options->values[PS_OPT_CHECKSUM] != NULL &&
-        !ps_checksum_parse_name(options->values[PS_OPT_CHECKSUM], &wishes->checksum)) {
-        code = ps_err_set(err, PS_E_INVALID,
-                          "--checksum %s: it is one of crc64nvme crc32c crc32 sha256 md5",
-                          options->values[PS_OPT_CHECKSUM]);
-    }
-    wishes->storage_class = options->values[PS_OPT_STORAGE_CLASS];
-    wishes->content_type = options->values[PS_OPT_CONTENT_TYPE];
-    wishes->create_only = ps_options_has(options, PS_OPT_CREATE_ONLY);
-    wishes->restart = ps_options_has(options, PS_OPT_RESTART);
-    wishes->sign_payload = ps_options_has(options, PS_OPT_SIGN_PAYLOAD);
-    wishes->metadata = put->metadata;
-    wishes->metadata_count = options->meta_count;
-    wishes->tags = put->tags;
-    wishes->tag_count = options->tag_count;
-    if (code == PS_OK && (!split_pairs(put, options->meta, options->meta_count, put->metadata) ||
-                          !split_pairs(put, options->tags, options->tag_count, put->tags))) {
-        code = ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
-    }
-    return code;
-}
-
 static enum ps_code absolute(const char *path, char **absolute_out, struct ps_err *err)
 {
     char here[PATH_MAX];
@@ -242,7 +188,9 @@ static enum ps_code start(struct put *put, const char *source, struct ps_err *er
         .user = put,
     };
     char *path = NULL;
-    enum ps_code code = read_wishes(put, &options.wishes, err);
+    enum ps_code code = ps_wishes_read(&put->wishes, app, err);
+
+    options.wishes = put->wishes.upload;
 
     if (code == PS_OK) {
         code = ps_put_record_init(&put->record, app, err);
@@ -284,10 +232,8 @@ enum ps_exit ps_cmd_put(struct ps_app *app, const char **args, int arg_count)
                               &put);
         ps_app_run_until(app, &put.done);
     }
-    for (size_t i = 0; i < put.name_count; i++) {
-        free(put.names[i]);
-    }
     ps_put_record_clear(&put.record);
+    ps_wishes_clear(&put.wishes);
     ps_store_close(&put.open);
     return put.exit;
 }

@@ -31,6 +31,7 @@ enum ps_option {
     PS_OPT_CONTENT_TYPE,
     PS_OPT_META,
     PS_OPT_TAG,
+    PS_OPT_EXPIRES,
     PS_OPT_ENDPOINT,
     PS_OPT_REGION,
     PS_OPT_PROFILE,

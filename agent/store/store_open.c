@@ -191,6 +191,35 @@ enum ps_code ps_store_open(const struct ps_store_factory *factory, const char *u
     return PS_OK;
 }
 
+bool ps_store_can_copy_from(const struct ps_open_store *to, const struct ps_open_store *from)
+{
+    const struct ps_store_capabilities *a = &to->store->capabilities;
+    const struct ps_store_capabilities *b = &from->store->capabilities;
+
+    if (!a->copy || strcmp(a->family, b->family) != 0) {
+        return false;
+    }
+    return a->local ||
+           (strcmp(to->name, from->name) == 0 && strcmp(to->endpoint, from->endpoint) == 0);
+}
+
+/* "file:///dir" -> "/dir" */
+static const char *local_root(const struct ps_open_store *open)
+{
+    return open->store->root_url + strlen("file://");
+}
+
+char *ps_store_copy_bucket(const struct ps_open_store *from)
+{
+    return ps_strdup(from->store->capabilities.local ? local_root(from) : from->bucket);
+}
+
+char *ps_store_local_path(const struct ps_open_store *open)
+{
+    return open->store->capabilities.local ? ps_str_format("%s/%s", local_root(open), open->key)
+                                           : NULL;
+}
+
 void ps_store_close(struct ps_open_store *open)
 {
     ps_store_free(open->store);

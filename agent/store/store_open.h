@@ -62,6 +62,15 @@ struct ps_open_store {
 PS_MUST_USE enum ps_code ps_store_open(const struct ps_store_factory *factory, const char *url,
                                        struct ps_open_store *open_out, struct ps_err *err);
 
+/** Whether the store of to can copy from that of from by itself: the same settings, endpoint and credentials. */
+bool ps_store_can_copy_from(const struct ps_open_store *to, const struct ps_open_store *from);
+
+/** What from_bucket of struct ps_copy_request is for this store, as heap text. NULL when memory is out. */
+char *ps_store_copy_bucket(const struct ps_open_store *from);
+
+/** The local file of open's key as heap text; NULL when the store is not local, or memory is out. */
+char *ps_store_local_path(const struct ps_open_store *open);
+
 /** Free all of it; operations must have ended. Safe on a zeroed struct. */
 void ps_store_close(struct ps_open_store *open);
 
