@@ -28,6 +28,11 @@ struct ps_store_settings {
     char *network;   /* of OSS: "public" "internal" "accelerate" "dual-stack" */
     char *signature; /* of OSS: "v4" "v1" */
     bool sign_payload;
+    char *kind;                /* of S3: store/s3_kind.h */
+    char *encryption;          /* "" "AES256" "aws:kms" "aws:kms:dsse" "customer" */
+    char *encryption_key;      /* of KMS */
+    char *encryption_key_file; /* of the customer */
+    bool requester_pays;
     char *ca_bundle;
     uint64_t connect_timeout_ms;
     uint64_t stall_timeout_ms;

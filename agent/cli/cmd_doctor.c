@@ -120,13 +120,16 @@ static bool check_list(struct doctor *doctor)
     struct ps_store_op *op =
         ps_store_list(doctor->open.store, &request, on_list, doctor, &doctor->err);
     bool good = wait_for(doctor, op);
+    const char *kind;
 
     if (good && doctor->more) {
         ps_store_cancel(op); /* one page is enough, and the next would end another check */
     }
-    (void)snprintf(doctor->detail, sizeof(doctor->detail), "%s%s%s answers",
+    kind = doctor->open.store->capabilities.kind;
+    (void)snprintf(doctor->detail, sizeof(doctor->detail), "%s%s%s answers%s%s%s",
                    doctor->open.store->root_url, doctor->open.endpoint[0] != '\0' ? " at " : "",
-                   doctor->open.endpoint);
+                   doctor->open.endpoint, kind != NULL && kind[0] != '\0' ? " (" : "",
+                   kind != NULL ? kind : "", kind != NULL && kind[0] != '\0' ? ")" : "");
     say(doctor, "list", good, good ? doctor->detail : doctor->err.message);
     if (!good && doctor->err.http_status == 0 && doctor->open.endpoint[0] != '\0') {
         (void)printf("%-12s      endpoint %s: is it up, is the address right, may this machine "

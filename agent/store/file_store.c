@@ -130,6 +130,7 @@ static const struct ps_store_capabilities file_capabilities = {
     .conditional_write = true,
     .tags = true,
     .copy = true,
+    .part_copy_checksums = true,
     .local = true,
 };
 

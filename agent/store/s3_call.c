@@ -141,12 +141,28 @@ static void note_clock(struct ps_s3_store *store, const struct ps_http_answer *a
     }
 }
 
+/* A store that neither a setting nor its host names: the first answer may. It only takes away. */
+static void note_kind(struct ps_s3_store *store, const struct ps_http_answer *answer)
+{
+    const char *server = ps_http_answer_header(answer, "server");
+    const struct ps_s3_kind *kind =
+        server != NULL && ps_s3_kind_is_unknown(store->kind) ? ps_s3_kind_of_server(server) : NULL;
+
+    if (kind != NULL && store->dialect == &ps_s3_dialect_s3) {
+        store->kind = kind;
+        ps_s3_kind_restrict(kind, &store->base.capabilities);
+        ps_log(store->log, PS_LOG_DEBUG, "s3", "%s: %s, by its Server header", store->base.root_url,
+               kind->title);
+    }
+}
+
 static void on_http_answer(void *user, const struct ps_http_answer *answer)
 {
     struct ps_s3_call *call = user;
     enum ps_code code;
 
     note_clock(call->store, answer);
+    note_kind(call->store, answer);
     if (ps_http_answer_status(answer) / 100 != 2 || call->options.on_answer == NULL) {
         return;
     }
@@ -471,6 +487,7 @@ enum ps_code ps_s3_call_start(struct ps_s3_store *store, struct ps_s3_call_optio
                               struct ps_s3_call **call_out, struct ps_err *err)
 {
     struct ps_s3_call *call = calloc(1, sizeof(*call));
+    enum ps_code code;
 
     if (call == NULL) {
         ps_s3_pairs_clear(&options->query);
@@ -483,10 +500,12 @@ enum ps_code ps_s3_call_start(struct ps_s3_store *store, struct ps_s3_call_optio
     set_payload_hash(call);
     call->options.sha256 = NULL; /* not ours to keep */
     call->started_mono_ms = ps_clock_mono_ms(store->clock);
-    call->timer = timer_new(call);
+    code = ps_s3_extras_add(&store->extras, store->dialect, call->options.operation,
+                            &call->options.headers, err);
+    call->timer = code == PS_OK ? timer_new(call) : NULL;
     if (call->timer == NULL) {
         call_free(call);
-        return ps_err_set(err, PS_E_NO_MEMORY, "request: out of memory");
+        return code != PS_OK ? code : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
     call->state = CALL_WAITING;
     (void)uv_timer_start(call->timer, on_timer, call->options.wait_ms, 0);

@@ -221,7 +221,7 @@ static enum ps_code add_headers(const struct complete_op *complete, struct ps_s3
             code = ps_s3_pairs_add(headers, "x-amz-checksum-type", "FULL_OBJECT", err);
         }
     }
-    if (code == PS_OK && complete->op.store->is_aws) {
+    if (code == PS_OK && complete->op.store->kind->takes_object_size) {
         (void)snprintf(size, sizeof(size), "%" PRIu64, complete->size_bytes);
         code = ps_s3_pairs_add(headers, "x-amz-mp-object-size", size, err);
     }

@@ -310,7 +310,8 @@ static enum ps_code add_headers(const struct delete_op *delete_op, struct ps_s3_
     if (code == PS_OK) {
         code = ps_s3_checksum_add_of(headers, PS_CHECKSUM_MD5, text, err);
     }
-    if (code == PS_OK && ps_s3_checksum_header(algorithm) != NULL) {
+    if (code == PS_OK && ps_s3_checksum_header(algorithm) != NULL &&
+        !delete_op->op.store->kind->no_delete_checksum) {
         code = ps_s3_checksum_add_of(headers, algorithm, text, err);
     }
     return code;

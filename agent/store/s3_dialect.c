@@ -61,12 +61,19 @@ static enum ps_code set_checksums(struct ps_s3_store *store, const struct ps_s3_
 {
     struct ps_store_capabilities *can = &store->base.capabilities;
 
-    store->checksum_is_auto = !options->checksum_fixed;
+    store->checksum_is_auto = !options->checksum_fixed && !store->kind->no_checksums;
     can->checksum_set = CHECKSUM_SET;
     can->checksum_default = PS_CHECKSUM_CRC64_NVME;
     can->checksum_place = PS_CHECKSUM_PLACE_HEADER;
     can->object_checksum = true;
+    if (!options->checksum_fixed && !store->kind->no_checksums) {
+        return PS_OK;
+    }
     if (!options->checksum_fixed) {
+        can->checksum_set = BIT(PS_CHECKSUM_MD5) | BIT(PS_CHECKSUM_NONE);
+        can->checksum_default = PS_CHECKSUM_MD5;
+        can->checksum_place = PS_CHECKSUM_PLACE_NONE;
+        can->object_checksum = false;
         return PS_OK;
     }
     if ((CHECKSUM_SET & BIT(options->checksum)) == 0) {
@@ -102,6 +109,7 @@ static enum ps_code set_capabilities(struct ps_s3_store *store, const struct ps_
     can->lifecycle = true;
     can->tags = true;
     can->copy = true;
+    can->part_copy_checksums = true;
     can->restore = true;
     can->presign = true;
     return set_checksums(store, options, err);
@@ -130,6 +138,12 @@ const struct ps_s3_dialect ps_s3_dialect_s3 = {
     .tagging_directive = "x-amz-tagging-directive",
     .tagging_directive_replace = "REPLACE",
     .restore_parameters = "GlacierJobParameters",
+    .sse = "x-amz-server-side-encryption",
+    .sse_key = "x-amz-server-side-encryption-aws-kms-key-id",
+    .sse_kms_word = "aws:kms",
+    .sse_customer = "x-amz-server-side-encryption-customer-",
+    .sse_customer_source = "x-amz-copy-source-server-side-encryption-customer-",
+    .request_payer = "x-amz-request-payer",
     .checksum_set = CHECKSUM_SET,
     .hashes_text = true,
     .region_host = region_host,

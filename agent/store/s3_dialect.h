@@ -63,8 +63,14 @@ struct ps_s3_dialect {
     const char *tagging_directive;
     const char *tagging_directive_replace;
     const char *restore_parameters; /* element around Tier */
-    bool begin_takes_create_only;   /* CreateMultipartUpload knows create_only too */
-    bool tokens_are_encoded;        /* encoding-type=url also encodes NextContinuationToken */
+    const char *sse;
+    const char *sse_key;
+    const char *sse_kms_word;        /* what the setting calls aws:kms */
+    const char *sse_customer;        /* what "key" is appended to */
+    const char *sse_customer_source; /* the same for the source of a copy */
+    const char *request_payer;
+    bool begin_takes_create_only; /* CreateMultipartUpload knows create_only too */
+    bool tokens_are_encoded;      /* encoding-type=url also encodes NextContinuationToken */
 
     uint32_t checksum_set; /* bit 1 << enum ps_checksum_algorithm: those it knows */
     bool date_is_imf;      /* date as RFC 9110 writes it; else 20130524T000000Z */

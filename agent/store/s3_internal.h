@@ -11,6 +11,7 @@
 #include "store/oss_endpoint.h"
 #include "store/s3_call.h"
 #include "store/s3_dialect.h"
+#include "store/s3_kind.h"
 #include "store/s3_store.h"
 
 #define PS_S3_REGION_SIZE 64
@@ -32,6 +33,8 @@ struct ps_s3_store {
     char *host;      /* "host[:port]" of the endpoint, without the bucket; NULL = by the region */
     char *base_path; /* "" or "/path" */
     bool is_aws;
+    const struct ps_s3_kind *kind;
+    struct ps_s3_extras extras;
     bool path_style;
     bool checksum_is_auto;
     bool checksum_unconfirmed; /* the warning was written */

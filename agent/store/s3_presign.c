@@ -52,6 +52,7 @@ static void on_creds(void *user, const struct ps_creds *creds, const struct ps_e
 {
     struct ticket *ticket = user;
     struct presign_op *presign = ticket->presign;
+    const struct ps_s3_store *store = presign != NULL ? presign->op.store : NULL;
     struct ps_s3_pairs query = { 0 };
     struct ps_buf url = { 0 };
     struct ps_err failure;
@@ -65,6 +66,11 @@ static void on_creds(void *user, const struct ps_creds *creds, const struct ps_e
         finish(presign, NULL, err);
         return;
     }
+    if (store->extras.requester_pays &&
+        ps_s3_query_add(&query, store->dialect->request_payer, "requester", &failure) != PS_OK) {
+        finish(presign, NULL, &failure);
+        return;
+    }
     if (ps_s3_request_presign(presign->op.store, presign->method, presign->op.key, &query,
                               life_of(presign, creds), creds, &url, &failure) != PS_OK) {
         finish(presign, NULL, &failure);
@@ -72,6 +78,7 @@ static void on_creds(void *user, const struct ps_creds *creds, const struct ps_e
         finish(presign, &url, NULL);
     }
     ps_buf_clear(&url);
+    ps_s3_pairs_clear(&query);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -129,6 +136,11 @@ struct ps_store_op *ps_s3_presign(struct ps_store *store, const struct ps_presig
     struct presign_op *presign;
 
     if (check(request, err) != PS_OK) {
+        return NULL;
+    }
+    if (((struct ps_s3_store *)store)->extras.has_customer_key) {
+        (void)ps_err_set(err, PS_E_UNSUPPORTED,
+                         "a URL opens nothing that is encrypted with a key of the customer's");
         return NULL;
     }
     presign = ps_s3_op_new(store, sizeof(*presign), request->key, err);

@@ -43,6 +43,7 @@ static void store_free(struct ps_store *base)
     free(store->host);
     free(store->base_path);
     free(store->ca_bundle);
+    ps_s3_extras_clear(&store->extras);
     ps_sign_v4_key_clear(&store->sign_key);
     free(store);
 }
@@ -201,9 +202,6 @@ static enum ps_code take_endpoint(struct ps_s3_store *store, const char *endpoin
         return ps_err_set(err, PS_E_INVALID,
                           "endpoint \"%s\": no user name, query or odd characters", endpoint);
     }
-    store->is_aws = store->dialect == &ps_s3_dialect_s3 &&
-                    (ps_str_has_suffix(store->host, ".amazonaws.com") ||
-                     ps_str_has_suffix(store->host, ".amazonaws.com.cn"));
     return PS_OK;
 }
 
@@ -212,7 +210,6 @@ static enum ps_code take_region(struct ps_s3_store *store, struct ps_err *err)
 {
     store->scheme = ps_strdup("https");
     store->base_path = ps_strdup("");
-    store->is_aws = store->dialect == &ps_s3_dialect_s3;
     if (store->scheme == NULL || store->base_path == NULL) {
         return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
@@ -230,7 +227,49 @@ static bool wants_path_style(const struct ps_s3_store *store, enum ps_s3_path_st
         break;
     }
     /* The certificate of AWS is for one label: *.s3.REGION.amazonaws.com. */
-    return !store->is_aws || strchr(store->bucket, '.') != NULL;
+    return !store->kind->virtual_host || strchr(store->bucket, '.') != NULL;
+}
+
+/* By the setting, else by the host; OSS's own dialect has its own rules. */
+static enum ps_code take_kind(struct ps_s3_store *store, const char *name, struct ps_err *err)
+{
+    const struct ps_s3_kind *kind = ps_s3_kind_parse(name);
+
+    if (kind == NULL) {
+        return ps_err_set(err, PS_E_INVALID,
+                          "kind \"%.40s\" is none of auto aws oss-s3 minio versitygw ceph r2",
+                          name);
+    }
+    if (store->dialect == &ps_s3_dialect_s3 && ps_s3_kind_is_unknown(kind)) {
+        kind = ps_s3_kind_of_host(store->host != NULL ? store->host : "");
+    }
+    store->kind = kind;
+    store->is_aws = strcmp(kind->name, "aws") == 0;
+    return PS_OK;
+}
+
+/* A customer's key must not cross a network in clear. */
+static bool endpoint_is_safe(const struct ps_s3_store *store)
+{
+    return strcmp(store->scheme, "https") == 0 || ps_str_has_prefix(store->host, "127.0.0.1") ||
+           ps_str_has_prefix(store->host, "localhost:");
+}
+
+static enum ps_code take_character(struct ps_s3_store *store, const struct ps_s3_options *options,
+                                   struct ps_err *err)
+{
+    enum ps_code code = take_kind(store, options->kind, err);
+
+    if (code == PS_OK) {
+        store->path_style = wants_path_style(store, options->path_style);
+        code = store->dialect->set_capabilities(store, options, err);
+    }
+    if (code == PS_OK) {
+        ps_s3_kind_restrict(store->kind, &store->base.capabilities);
+        code = ps_s3_extras_init(&store->extras, &options->extras, store->dialect,
+                                 endpoint_is_safe(store), err);
+    }
+    return code;
 }
 
 static enum ps_code fill(struct ps_s3_store *store, const struct ps_s3_options *options,
@@ -260,11 +299,7 @@ static enum ps_code fill(struct ps_s3_store *store, const struct ps_s3_options *
         return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
     code = has_endpoint ? take_endpoint(store, options->endpoint, err) : take_region(store, err);
-    if (code == PS_OK) {
-        store->path_style = wants_path_style(store, options->path_style);
-        code = store->dialect->set_capabilities(store, options, err);
-    }
-    return code;
+    return code == PS_OK ? take_character(store, options, err) : code;
 }
 
 static const char *choose_region(const struct ps_s3_options *options)

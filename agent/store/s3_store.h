@@ -22,6 +22,7 @@
 #include "creds/creds.h"
 #include "http/http_client.h"
 #include "http/retry.h"
+#include "store/s3_extras.h"
 #include "store/store.h"
 
 enum ps_s3_path_style {
@@ -44,6 +45,8 @@ struct ps_s3_options {
     const struct ps_s3_dialect *dialect; /* NULL = S3 */
     const char *endpoint;                /* NULL or "" = AWS; else "http[s]://host[:port][/path]" */
     const char *region; /* NULL or "" = that of the credentials chain, else us-east-1 */
+    const char *kind;   /* NULL or "" = by the host, else by the Server header: s3_kind.h */
+    struct ps_s3_extras_options extras;
     enum ps_s3_path_style path_style;
     bool checksum_fixed; /* checksum holds; false = auto */
     enum ps_checksum_algorithm checksum;

@@ -36,6 +36,7 @@ enum ps_checksum_place {
 /** What a store can do. No code above asks which store it is. */
 struct ps_store_capabilities {
     const char *family; /* "file", "s3", "oss"; for people only */
+    const char *kind;   /* "MinIO"; NULL or "" = not known; for people only */
     uint64_t part_size_min_bytes;
     uint64_t part_size_max_bytes;
     uint64_t single_put_max_bytes;
@@ -53,8 +54,10 @@ struct ps_store_capabilities {
     bool versioning;
     bool lifecycle; /* keeps bucket rules and acts on them itself */
     bool tags;
-    bool copy;    /* copies within itself, without the bytes passing through here */
-    bool restore; /* has archived objects */
+    bool copy; /* copies within itself, without the bytes passing through here */
+    bool
+        part_copy_checksums; /* copies parts into an upload with checksums, and tells those of the parts */
+    bool restore;            /* has archived objects */
     bool presign;
     bool local; /* bytes go to a local disk: no network, fsync decides the pace */
 };

@@ -25,6 +25,11 @@ struct ps_store_overrides {
     const char *profile;
     const char *checksum;
     const char *ca_bundle;
+    const char *kind;
+    const char *encryption;
+    const char *encryption_key;
+    const char *encryption_key_file;
+    bool requester_pays;
     bool sign_payload;
 };
 

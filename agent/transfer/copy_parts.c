@@ -570,6 +570,9 @@ void ps_copy_in_parts(struct ps_copy *copy)
         ps_copy_fail(copy, &err);
         return;
     }
+    if (!can->part_copy_checksums) {
+        copy->options.write.checksum = PS_CHECKSUM_NONE;
+    }
     copy->parts = calloc(copy->plan.part_count, sizeof(*copy->parts));
     if (copy->parts == NULL) {
         (void)ps_err_set(&err, PS_E_NO_MEMORY, "out of memory");

@@ -328,6 +328,16 @@ static enum ps_code choose_algorithm(struct ps_upload *upload, struct ps_err *er
     return PS_OK;
 }
 
+/* A store that ignores the condition would overwrite what was to be kept. */
+static enum ps_code check_create_only(const struct ps_upload *upload, struct ps_err *err)
+{
+    if (upload->wishes.create_only && !upload->store->capabilities.conditional_write) {
+        return ps_err_set(err, PS_E_UNSUPPORTED,
+                          "%s: this store cannot write only where nothing is", upload->url);
+    }
+    return PS_OK;
+}
+
 static const char *keep_text(struct ps_upload *upload, const char *text)
 {
     char *copy = ps_strdup(text != NULL ? text : "");
@@ -456,7 +466,7 @@ static void after_open(struct ps_upload *upload)
         ps_upload_succeed(upload);
         return;
     }
-    if (choose_algorithm(upload, &err) != PS_OK) {
+    if (choose_algorithm(upload, &err) != PS_OK || check_create_only(upload, &err) != PS_OK) {
         ps_upload_fail(upload, &err);
         return;
     }
