@@ -34,6 +34,7 @@ struct ps_creds {
     int64_t expires_unix_ms; /* 0 = never */
     bool
         outlives_outage; /* of a metadata service: used past their end while that does not answer */
+    uint64_t number;     /* of this set in its chain, from 1 */
     char source[96]; /* "environment", "profile default in /root/.aws/credentials": for doctor */
 };
 
@@ -68,9 +69,11 @@ typedef void (*ps_creds_fn)(void *user, const struct ps_creds *creds, const stru
  * Give credentials that are good now: at once (from within this call) when they are held, else later.
  *
  * Errors:  PS_E_DENIED "no credentials: ..." with every place that was looked at; PS_E_INVALID for a bad file, with
- *          file:line. force: the store refused the ones held (ExpiredToken): read them anew.
+ *          file:line. refused_number: the store refused the set of that number (ExpiredToken): it is not given again, but a
+ *          newer one that another request has brought about is. 0 = none.
  */
-void ps_creds_get(struct ps_creds_chain *chain, int force, ps_creds_fn done, void *user);
+void ps_creds_get(struct ps_creds_chain *chain, uint64_t refused_number, ps_creds_fn done,
+                  void *user);
 
 /** Region from AWS_REGION, AWS_DEFAULT_REGION (OSS_REGION, ...) or the profile; NULL = none. Owned by the chain. */
 const char *ps_creds_region(const struct ps_creds_chain *chain);

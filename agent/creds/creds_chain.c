@@ -52,6 +52,7 @@ struct ps_creds_chain {
     bool forced; /* the store has refused what is held */
     bool has_held;
     struct ps_creds held;
+    uint64_t found_count;
     int64_t not_before_unix_ms; /* of the next early renewal */
     char said[SAID_SIZE];
     struct waiter *waiters; /* in the order of their calls */
@@ -142,6 +143,7 @@ static void on_reply(void *user, enum ps_creds_reply reply, struct ps_creds *cre
     case PS_CREDS_FOUND:
         ps_creds_clear(&chain->held);
         chain->held = *creds;
+        chain->held.number = ++chain->found_count;
         memset(creds, 0, sizeof(*creds));
         chain->has_held = true;
         set_margins(chain);
@@ -421,12 +423,14 @@ static void add_waiter(struct ps_creds_chain *chain, struct waiter *waiter)
     *end = waiter;
 }
 
-void ps_creds_get(struct ps_creds_chain *chain, int force, ps_creds_fn done, void *user)
+void ps_creds_get(struct ps_creds_chain *chain, uint64_t refused_number, ps_creds_fn done,
+                  void *user)
 {
+    bool refused = refused_number != 0 && chain->has_held && chain->held.number == refused_number;
     struct waiter *waiter;
     struct ps_err err;
 
-    if (force == 0 && held_for_longer_than(chain, chain->margins.late_ms)) {
+    if (!refused && held_for_longer_than(chain, chain->margins.late_ms)) {
         if (!held_for_longer_than(chain, chain->margins.early_ms) && !chain->looking &&
             ps_clock_unix_ms(chain->context.clock) >= chain->not_before_unix_ms) {
             start_search(chain);
@@ -443,7 +447,7 @@ void ps_creds_get(struct ps_creds_chain *chain, int force, ps_creds_fn done, voi
     waiter->done = done;
     waiter->user = user;
     add_waiter(chain, waiter);
-    chain->forced = chain->forced || force != 0;
+    chain->forced = chain->forced || refused;
     if (!chain->looking) {
         start_search(chain);
     }

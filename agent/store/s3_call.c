@@ -45,8 +45,9 @@ struct ps_s3_call {
     int64_t started_mono_ms;
     uint32_t failed_count; /* since the last progress */
     uint32_t sent_count;
-    unsigned fixes_done; /* enum ps_s3_fix */
-    bool force_creds;
+    unsigned fixes_done;           /* enum ps_s3_fix */
+    uint64_t creds_number;         /* of the set that the last attempt was signed with */
+    uint64_t refused_creds_number; /* 0 = none */
     bool resending;
     bool maybe_done;
     bool body_was_read; /* in this attempt: its head had been sent, and the store may act on it */
@@ -324,7 +325,8 @@ static void on_creds(void *user, const struct ps_creds *creds, const struct ps_e
         finish(call, NULL, &failure);
         return;
     }
-    call->force_creds = false;
+    call->refused_creds_number = 0;
+    call->creds_number = creds->number;
     call->state = CALL_SENDING;
     if (send_attempt(call, creds, &failure) != PS_OK) {
         finish(call, NULL, &failure);
@@ -349,7 +351,7 @@ static void on_timer(uv_timer_t *timer)
     }
     call->ticket->call = call;
     call->state = CALL_CREDS;
-    ps_creds_get(call->store->creds, call->force_creds, on_creds, call->ticket);
+    ps_creds_get(call->store->creds, call->refused_creds_number, on_creds, call->ticket);
 }
 
 static void wait_and_resend(struct ps_s3_call *call, uint64_t wait_ms)
@@ -373,7 +375,7 @@ static bool try_fix(struct ps_s3_call *call, const struct ps_http_answer *answer
         return false;
     }
     call->fixes_done |= (unsigned)fix;
-    call->force_creds = fix == PS_S3_FIX_CREDS;
+    call->refused_creds_number = fix == PS_S3_FIX_CREDS ? call->creds_number : 0;
     return true;
 }
 

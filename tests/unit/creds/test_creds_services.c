@@ -150,11 +150,11 @@ static void rig_wait(struct rig *rig, unsigned count)
     }
 }
 
-static void rig_get(struct rig *rig, int force)
+static void rig_get(struct rig *rig, uint64_t refused_number)
 {
     unsigned before = rig->count;
 
-    ps_creds_get(rig->chain, force, on_creds, rig);
+    ps_creds_get(rig->chain, refused_number, on_creds, rig);
     rig_wait(rig, before + 1);
 }
 
@@ -321,6 +321,25 @@ Test(creds_services, aliyun_credentials_uri)
     rig_get(&rig, 0);
 
     cr_expect(HAS_PREFIX(rig.text, "aid as at http://127"), "%s %s", rig.text, rig.err.message);
+    rig_close(&rig);
+}
+
+Test(creds_services, a_set_that_was_refused_late_does_not_cost_the_next_one)
+{
+    struct rig rig;
+
+    rig_open(&rig);
+    rig_set(&rig, "AWS_CONTAINER_CREDENTIALS_FULL_URI", http_server_url(rig.server), "/");
+    rig_chain(&rig, PS_CREDS_AWS);
+    answer(&rig, 200, "application/json", CONTAINER_ANSWER("one"));
+    answer(&rig, 200, "application/json", CONTAINER_ANSWER("two"));
+
+    rig_get(&rig, 0);
+    rig_get(&rig, 1);
+    rig_get(&rig, 1); /* sent before the second set came, answered after */
+
+    cr_expect(HAS_PREFIX(rig.text, "two "), "%s %s", rig.text, rig.err.message);
+    cr_expect_eq(http_server_request_count(rig.server), 2);
     rig_close(&rig);
 }
 
