@@ -23,6 +23,6 @@ PS_MUST_USE enum ps_code ps_creds_aliyun_new(struct ps_creds_provider **provider
                                              const char *name, bool is_ini, struct ps_err *err);
 
 /** The region of the profile as a heap copy, NULL when there is none or the file cannot be read. */
-char *ps_creds_aliyun_region(const struct ps_creds_provider *provider);
+char *ps_creds_aliyun_region(const struct ps_creds_provider *base);
 
 #endif

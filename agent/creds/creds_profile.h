@@ -26,6 +26,6 @@ PS_MUST_USE enum ps_code ps_creds_profile_new(struct ps_creds_provider **provide
                                               const char *name, struct ps_err *err);
 
 /** The region of the profile as a heap copy, NULL when there is none or the files cannot be read. */
-char *ps_creds_profile_region(const struct ps_creds_provider *provider);
+char *ps_creds_profile_region(const struct ps_creds_provider *base);
 
 #endif

@@ -69,10 +69,11 @@ static void on_answer(void *user, int status, const char *body, size_t size_byte
 
 static void ask(struct role_provider *role, const char *token, const struct ps_creds *source)
 {
+    const struct ps_creds_sts_question question = { &role->role, token, source };
     struct ps_err err;
 
-    if (ps_creds_sts_start(role->context, &role->role, token, source, on_answer, role, &role->fetch,
-                           &err) != PS_OK) {
+    if (ps_creds_sts_start(role->context, &question, on_answer, role, &role->fetch, &err) !=
+        PS_OK) {
         fail(role, &err);
     }
 }

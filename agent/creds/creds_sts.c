@@ -217,9 +217,11 @@ static enum ps_code sign_aws(struct sts *sts, const char *region, const struct p
     return code;
 }
 
-static enum ps_code build_aws(struct sts *sts, const struct ps_creds_role *role, const char *region,
-                              const char *token, const struct ps_creds *source, struct ps_err *err)
+static enum ps_code build_aws(struct sts *sts, const struct ps_creds_sts_question *question,
+                              const char *region, struct ps_err *err)
 {
+    const struct ps_creds_role *role = question->role;
+    const char *token = question->token;
     enum ps_code code;
 
     add_form(sts, "Action", token != NULL ? "AssumeRoleWithWebIdentity" : "AssumeRole");
@@ -235,7 +237,7 @@ static enum ps_code build_aws(struct sts *sts, const struct ps_creds_role *role,
         code = add_header(
             sts, ps_strdup("content-type: application/x-www-form-urlencoded; charset=utf-8"), err);
     }
-    return code == PS_OK && token == NULL ? sign_aws(sts, region, source, err) : code;
+    return code == PS_OK && token == NULL ? sign_aws(sts, region, question->source, err) : code;
 }
 
 /* --- Aliyun --- */
@@ -276,10 +278,11 @@ static enum ps_code sign_aliyun(struct sts *sts, const struct ps_creds *source, 
     return code;
 }
 
-static enum ps_code build_aliyun(struct sts *sts, const struct ps_creds_role *role,
-                                 const char *token, const struct ps_creds *source,
+static enum ps_code build_aliyun(struct sts *sts, const struct ps_creds_sts_question *question,
                                  struct ps_err *err)
 {
+    const struct ps_creds_role *role = question->role;
+    const char *token = question->token;
     const struct ps_clock *clock = sts->context->clock;
     enum ps_code code = set_timestamp(sts, err);
 
@@ -295,8 +298,8 @@ static enum ps_code build_aliyun(struct sts *sts, const struct ps_creds_role *ro
     add_form(sts, "OIDCProviderArn", token != NULL ? role->oidc_provider_arn : NULL);
     add_form(sts, "OIDCToken", token);
     if (code == PS_OK && token == NULL) {
-        add_signing_query(sts, source);
-        code = sign_aliyun(sts, source, err);
+        add_signing_query(sts, question->source);
+        code = sign_aliyun(sts, question->source, err);
     }
     if (code == PS_OK) {
         code = ps_buf_append_format(&sts->url, err, "%s/?", sts->endpoint);
@@ -315,13 +318,14 @@ static enum ps_code build_aliyun(struct sts *sts, const struct ps_creds_role *ro
 /* --- asking --- */
 
 enum ps_code ps_creds_sts_start(const struct ps_creds_context *context,
-                                const struct ps_creds_role *role, const char *token,
-                                const struct ps_creds *source, ps_creds_fetch_fn done, void *user,
+                                const struct ps_creds_sts_question *question,
+                                ps_creds_fetch_fn done, void *user,
                                 struct ps_creds_fetch **fetch_out, struct ps_err *err)
 {
+    const struct ps_creds_role *role = question->role;
     const char *region = role->region != NULL ? role->region : context->region;
     struct sts sts = { .context = context };
-    struct ps_creds_question question = {
+    struct ps_creds_question http = {
         .method = "POST",
         .timeout_ms = TIMEOUT_MS,
         .try_count = TRY_COUNT,
@@ -333,15 +337,15 @@ enum ps_code ps_creds_sts_start(const struct ps_creds_context *context,
     if (sts.endpoint == NULL) {
         return ps_err_set(err, PS_E_NO_MEMORY, "credentials: out of memory");
     }
-    code = context->family == PS_CREDS_ALIYUN ? build_aliyun(&sts, role, token, source, err)
-                                              : build_aws(&sts, role, region, token, source, err);
+    code = context->family == PS_CREDS_ALIYUN ? build_aliyun(&sts, question, err)
+                                              : build_aws(&sts, question, region, err);
     if (code == PS_OK) {
-        question.url = ps_buf_peek(&sts.url);
-        question.headers = (const char *const *)sts.headers;
-        question.header_count = sts.header_count;
-        question.body = ps_buf_peek(&sts.body);
-        question.ca_bundle = context->family == PS_CREDS_AWS ? env(context, "AWS_CA_BUNDLE") : NULL;
-        code = ps_creds_fetch_start(context, &question, done, user, fetch_out, err);
+        http.url = ps_buf_peek(&sts.url);
+        http.headers = (const char *const *)sts.headers;
+        http.header_count = sts.header_count;
+        http.body = ps_buf_peek(&sts.body);
+        http.ca_bundle = context->family == PS_CREDS_AWS ? env(context, "AWS_CA_BUNDLE") : NULL;
+        code = ps_creds_fetch_start(context, &http, done, user, fetch_out, err);
     }
     sts_clear(&sts);
     return code;

@@ -23,16 +23,22 @@ struct ps_creds_role {
     const char *region;            /* of the service to ask; NULL = the context's */
 };
 
+/** Who asks for which role; borrowed for the call. */
+struct ps_creds_sts_question {
+    const struct ps_creds_role *role;
+    const char *token;             /* the web identity's; NULL = source signs */
+    const struct ps_creds *source; /* NULL with a token */
+};
+
 /**
- * Ask. token: the web identity's; else source signs.
+ * Ask.
  *
  * Errors:  PS_E_INVALID for a clock or key that cannot sign; PS_E_NO_MEMORY; as ps_creds_fetch_start.
  */
 PS_MUST_USE enum ps_code ps_creds_sts_start(const struct ps_creds_context *context,
-                                            const struct ps_creds_role *role, const char *token,
-                                            const struct ps_creds *source, ps_creds_fetch_fn done,
-                                            void *user, struct ps_creds_fetch **fetch_out,
-                                            struct ps_err *err);
+                                            const struct ps_creds_sts_question *question,
+                                            ps_creds_fetch_fn done, void *user,
+                                            struct ps_creds_fetch **fetch_out, struct ps_err *err);
 
 /** "https://sts.eu-west-1.amazonaws.com": where ps_creds_sts_start asks, as heap text; NULL when memory is out. */
 char *ps_creds_sts_endpoint(const struct ps_creds_context *context, const char *region);

@@ -141,11 +141,10 @@ static enum ps_code copy_tags(struct tags_op *tags, const struct ps_store_pair *
     return code;
 }
 
-struct ps_store_op *file_put_tags(struct ps_store *store, const char *key,
-                                  const struct ps_store_pair *pairs, size_t count,
+struct ps_store_op *file_put_tags(struct ps_store *store, const struct ps_tags_request *request,
                                   ps_store_done_fn done, void *user, struct ps_err *err)
 {
-    struct tags_op *tags = tags_new(store, key, err);
+    struct tags_op *tags = tags_new(store, request->key, err);
 
     if (tags == NULL) {
         return NULL;
@@ -153,7 +152,7 @@ struct ps_store_op *file_put_tags(struct ps_store *store, const char *key,
     tags->writes = true;
     tags->put = done;
     tags->user = user;
-    if (copy_tags(tags, pairs, count, err) != PS_OK) {
+    if (copy_tags(tags, request->tags, request->count, err) != PS_OK) {
         tags_free(&tags->op);
         return NULL;
     }

@@ -115,8 +115,7 @@ struct ps_store_op *ps_s3_restore(struct ps_store *store, const struct ps_restor
                                   ps_store_done_fn done, void *user, struct ps_err *err);
 struct ps_store_op *ps_s3_get_tags(struct ps_store *store, const char *key, ps_store_tags_fn done,
                                    void *user, struct ps_err *err);
-struct ps_store_op *ps_s3_put_tags(struct ps_store *store, const char *key,
-                                   const struct ps_store_pair *tags, size_t count,
+struct ps_store_op *ps_s3_put_tags(struct ps_store *store, const struct ps_tags_request *request,
                                    ps_store_done_fn done, void *user, struct ps_err *err);
 struct ps_store_op *ps_s3_get_lifecycle(struct ps_store *store, ps_store_text_fn done, void *user,
                                         struct ps_err *err);

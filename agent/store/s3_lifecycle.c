@@ -69,10 +69,10 @@ struct ps_store_op *ps_s3_get_lifecycle(struct ps_store *store, ps_store_text_fn
     return ps_s3_op_started(&lifecycle->op, code);
 }
 
-struct ps_store_op *ps_s3_put_lifecycle(struct ps_store *base, const char *xml, size_t size_bytes,
+struct ps_store_op *ps_s3_put_lifecycle(struct ps_store *store, const char *xml, size_t size_bytes,
                                         ps_store_done_fn done, void *user, struct ps_err *err)
 {
-    const struct ps_s3_store *store = (const struct ps_s3_store *)base;
+    const char *minimum = ((const struct ps_s3_store *)store)->lifecycle_minimum;
     struct ps_s3_document document = {
         .operation = "put_lifecycle",
         /* A configuration without rules is not valid: none at all is a DELETE. */
@@ -81,13 +81,13 @@ struct ps_store_op *ps_s3_put_lifecycle(struct ps_store *base, const char *xml, 
     };
     enum ps_code code = ps_buf_append(&document.text, xml, size_bytes, err);
 
-    if (code == PS_OK && size_bytes != 0 && store->lifecycle_minimum[0] != '\0') {
-        code = ps_s3_pairs_add(&document.headers, MINIMUM_HEADER, store->lifecycle_minimum, err);
+    if (code == PS_OK && size_bytes != 0 && minimum[0] != '\0') {
+        code = ps_s3_pairs_add(&document.headers, MINIMUM_HEADER, minimum, err);
     }
     if (code != PS_OK) {
         ps_buf_clear(&document.text);
         ps_s3_pairs_clear(&document.headers);
         return NULL;
     }
-    return ps_s3_document_send(base, &document, done, user, err);
+    return ps_s3_document_send(store, &document, done, user, err);
 }

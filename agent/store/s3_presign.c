@@ -54,6 +54,7 @@ static void on_creds(void *user, const struct ps_creds *creds, const struct ps_e
     struct presign_op *presign = ticket->presign;
     const struct ps_s3_store *store = presign != NULL ? presign->op.store : NULL;
     struct ps_s3_pairs query = { 0 };
+    struct ps_s3_request_parts parts = { .query = &query };
     struct ps_buf url = { 0 };
     struct ps_err failure;
 
@@ -62,6 +63,8 @@ static void on_creds(void *user, const struct ps_creds *creds, const struct ps_e
         return;
     }
     presign->ticket = NULL;
+    parts.method = presign->method;
+    parts.key = presign->op.key;
     if (err != NULL) {
         finish(presign, NULL, err);
         return;
@@ -71,8 +74,8 @@ static void on_creds(void *user, const struct ps_creds *creds, const struct ps_e
         finish(presign, NULL, &failure);
         return;
     }
-    if (ps_s3_request_presign(presign->op.store, presign->method, presign->op.key, &query,
-                              life_of(presign, creds), creds, &url, &failure) != PS_OK) {
+    if (ps_s3_request_presign(presign->op.store, &parts, life_of(presign, creds), creds, &url,
+                              &failure) != PS_OK) {
         finish(presign, NULL, &failure);
     } else {
         finish(presign, &url, NULL);

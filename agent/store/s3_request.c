@@ -242,9 +242,10 @@ enum ps_code ps_s3_request_build(struct ps_s3_store *store, const struct ps_s3_r
 
 /* host is the one header that every user of a URL sends. */
 static enum ps_code collect_url(struct signing *signing, const struct ps_s3_store *store,
-                                const char *key, const struct ps_s3_pairs *query,
-                                struct ps_err *err)
+                                const struct ps_s3_request_parts *parts, struct ps_err *err)
 {
+    const struct ps_s3_pairs *query = parts->query;
+
     signing->now_unix_ms = ps_clock_unix_ms(store->clock) + store->clock_offset_ms;
     signing->headers = calloc(1, sizeof(*signing->headers));
     signing->query = calloc(query->count + 1, sizeof(*signing->query));
@@ -258,11 +259,11 @@ static enum ps_code collect_url(struct signing *signing, const struct ps_s3_stor
         signing->query[i].name = query->items[i].name;
         signing->query[i].value = query->items[i].value;
     }
-    return ps_s3_request_path(store, key, &signing->path, err);
+    return ps_s3_request_path(store, parts->key, &signing->path, err);
 }
 
-enum ps_code ps_s3_request_presign(struct ps_s3_store *store, const char *method, const char *key,
-                                   const struct ps_s3_pairs *query, uint32_t expires_s,
+enum ps_code ps_s3_request_presign(struct ps_s3_store *store,
+                                   const struct ps_s3_request_parts *parts, uint32_t expires_s,
                                    const struct ps_creds *creds, struct ps_buf *url,
                                    struct ps_err *err)
 {
@@ -273,14 +274,14 @@ enum ps_code ps_s3_request_presign(struct ps_s3_store *store, const char *method
     if (store->dialect->presign == NULL) {
         return ps_err_set(err, PS_E_UNSUPPORTED, "%s: no presigned URLs", store->dialect->name);
     }
-    code = collect_url(&signing, store, key, query, err);
+    code = collect_url(&signing, store, parts, err);
     if (code == PS_OK) {
         const struct ps_s3_signing request = {
-            .method = method,
-            .key = key,
+            .method = parts->method,
+            .key = parts->key,
             .path = ps_buf_peek(&signing.path),
             .query = signing.query,
-            .query_count = query->count,
+            .query_count = parts->query->count,
             .headers = signing.headers,
             .header_count = signing.header_count,
             .payload_hash = PS_SIGN_V4_UNSIGNED_PAYLOAD,

@@ -38,12 +38,12 @@ PS_MUST_USE enum ps_code ps_s3_request_build(struct ps_s3_store *store,
                                              struct ps_s3_request *request_out, struct ps_err *err);
 
 /**
- * Append the whole presigned URL of method on key; query is request's own. Nothing of it may enter a message or a log.
+ * Append the whole presigned URL of parts, whose headers and payload_hash do not count. Nothing of it may enter a message or a log.
  *
  * Errors:  PS_E_UNSUPPORTED when the dialect cannot; as ps_sign_v4_presign.
  */
-PS_MUST_USE enum ps_code ps_s3_request_presign(struct ps_s3_store *store, const char *method,
-                                               const char *key, const struct ps_s3_pairs *query,
+PS_MUST_USE enum ps_code ps_s3_request_presign(struct ps_s3_store *store,
+                                               const struct ps_s3_request_parts *parts,
                                                uint32_t expires_s, const struct ps_creds *creds,
                                                struct ps_buf *url, struct ps_err *err);
 

@@ -255,11 +255,43 @@ static bool endpoint_is_safe(const struct ps_s3_store *store)
            ps_str_has_prefix(store->host, "localhost:");
 }
 
+/*
+ * "s3.eu-west-1.amazonaws.com" names a region, not a server: the host then follows the region, so that a bucket which
+ * turns out to be elsewhere is asked for there. Others of AWS (VPC endpoints, dual stack, FIPS) stay as they are given.
+ */
+static void follow_region(struct ps_s3_store *store, bool region_is_given)
+{
+    static const char before[] = "s3.";
+    static const char after[] = ".amazonaws.com";
+    const char *region = store->host != NULL && ps_str_has_prefix(store->host, before)
+                             ? store->host + strlen(before)
+                             : "";
+    size_t length = strcspn(region, ".");
+
+    if (length == 0 || length >= sizeof(store->region) || strcmp(store->scheme, "https") != 0 ||
+        store->base_path[0] != '\0' ||
+        (strcmp(region + length, after) != 0 &&
+         strcmp(region + length, ".amazonaws.com.cn") != 0)) {
+        return;
+    }
+    if (!region_is_given) {
+        memcpy(store->region, region, length);
+        store->region[length] = '\0';
+    } else if (strlen(store->region) != length || strncmp(store->region, region, length) != 0) {
+        return; /* they differ: the user knows why */
+    }
+    free(store->host);
+    store->host = NULL;
+}
+
 static enum ps_code take_character(struct ps_s3_store *store, const struct ps_s3_options *options,
                                    struct ps_err *err)
 {
     enum ps_code code = take_kind(store, options->kind, err);
 
+    if (code == PS_OK && store->is_aws) {
+        follow_region(store, options->region != NULL && options->region[0] != '\0');
+    }
     if (code == PS_OK) {
         store->path_style = wants_path_style(store, options->path_style);
         code = store->dialect->set_capabilities(store, options, err);

@@ -124,21 +124,20 @@ static enum ps_code write_tag(const struct ps_store_pair *tag, struct ps_buf *te
     return code == PS_OK ? ps_buf_append_str(text, "</Value></Tag>", err) : code;
 }
 
-struct ps_store_op *ps_s3_put_tags(struct ps_store *store, const char *key,
-                                   const struct ps_store_pair *tags, size_t count,
+struct ps_store_op *ps_s3_put_tags(struct ps_store *store, const struct ps_tags_request *request,
                                    ps_store_done_fn done, void *user, struct ps_err *err)
 {
     struct ps_s3_document document = {
         .operation = "put_tags",
         .method = "PUT",
-        .key = key,
+        .key = request->key,
         .subresource = "tagging",
     };
     enum ps_code code = ps_buf_append_format(&document.text, err, "<Tagging%s><TagSet>",
                                              ((struct ps_s3_store *)store)->dialect->xml_namespace);
 
-    for (size_t i = 0; i < count && code == PS_OK; i++) {
-        code = write_tag(&tags[i], &document.text, err);
+    for (size_t i = 0; i < request->count && code == PS_OK; i++) {
+        code = write_tag(&request->tags[i], &document.text, err);
     }
     if (code == PS_OK) {
         code = ps_buf_append_str(&document.text, "</TagSet></Tagging>", err);

@@ -144,14 +144,13 @@ struct ps_store_op *ps_store_get_tags(struct ps_store *store, const char *key,
     return store->ops->get_tags(store, key, done, user, err);
 }
 
-struct ps_store_op *ps_store_put_tags(struct ps_store *store, const char *key,
-                                      const struct ps_store_pair *tags, size_t count,
+struct ps_store_op *ps_store_put_tags(struct ps_store *store, const struct ps_tags_request *request,
                                       ps_store_done_fn done, void *user, struct ps_err *err)
 {
     if (store->ops->put_tags == NULL) {
         return unsupported(store, "tags", err);
     }
-    return store->ops->put_tags(store, key, tags, count, done, user, err);
+    return store->ops->put_tags(store, request, done, user, err);
 }
 
 struct ps_store_op *ps_store_get_lifecycle(struct ps_store *store, ps_store_text_fn done,

@@ -206,6 +206,13 @@ struct ps_presign_request {
     uint32_t expires_s; /* 1..604800, cut to the life of temporary credentials */
 };
 
+/** All tags of an object, in place of those that it has. */
+struct ps_tags_request {
+    const char *key;
+    const struct ps_store_pair *tags;
+    size_t count;
+};
+
 struct ps_restore_request {
     const char *key;
     uint32_t days;    /* how long the restored copy stays */
@@ -272,8 +279,7 @@ struct ps_store_ops {
                                    ps_store_done_fn done, void *user, struct ps_err *err);
     struct ps_store_op *(*get_tags)(struct ps_store *store, const char *key, ps_store_tags_fn done,
                                     void *user, struct ps_err *err);
-    struct ps_store_op *(*put_tags)(struct ps_store *store, const char *key,
-                                    const struct ps_store_pair *tags, size_t count,
+    struct ps_store_op *(*put_tags)(struct ps_store *store, const struct ps_tags_request *request,
                                     ps_store_done_fn done, void *user, struct ps_err *err);
     struct ps_store_op *(*get_lifecycle)(struct ps_store *store, ps_store_text_fn done, void *user,
                                          struct ps_err *err);
@@ -356,8 +362,7 @@ struct ps_store_op *ps_store_restore(struct ps_store *store,
 struct ps_store_op *ps_store_get_tags(struct ps_store *store, const char *key,
                                       ps_store_tags_fn done, void *user, struct ps_err *err);
 /** Replaces all tags of the object; count 0 removes them. */
-struct ps_store_op *ps_store_put_tags(struct ps_store *store, const char *key,
-                                      const struct ps_store_pair *tags, size_t count,
+struct ps_store_op *ps_store_put_tags(struct ps_store *store, const struct ps_tags_request *request,
                                       ps_store_done_fn done, void *user, struct ps_err *err);
 /** The bucket's whole configuration, byte for byte; a bucket without one answers "". */
 struct ps_store_op *ps_store_get_lifecycle(struct ps_store *store, ps_store_text_fn done,

@@ -478,28 +478,21 @@ static void after_claim(struct ps_copy *copy)
 {
     bool has_upload =
         copy->claim_found && copy->record.upload_id != NULL && copy->record.upload_id[0] != '\0';
+    bool is_cut_alike = copy->record.part_size_bytes == copy->plan.part_size_bytes;
     struct ps_err err;
 
-    if (!copy->claim_found) {
-        begin(copy);
-    } else if (copy->options.restart) {
-        if (has_upload) {
-            abort_earlier(copy);
-        } else {
-            begin(copy);
-        }
-    } else if (!is_ours(copy)) {
+    if (copy->claim_found && !copy->options.restart && !is_ours(copy)) {
         (void)ps_err_set(&err, PS_E_CHANGED,
                          "%s: an interrupted upload to it has another source, or the source has "
                          "changed since: --restart begins anew",
                          copy->options.url);
         ps_copy_fail(copy, &err);
-    } else if (has_upload && copy->record.part_size_bytes == copy->plan.part_size_bytes) {
+    } else if (has_upload && is_cut_alike && !copy->options.restart) {
         copy->options.write.checksum =
             (enum ps_checksum_algorithm)copy->record.checksum_algorithm; /* it was begun with */
         list_parts(copy);
     } else if (has_upload) {
-        abort_earlier(copy); /* it was cut otherwise */
+        abort_earlier(copy);
     } else {
         begin(copy);
     }

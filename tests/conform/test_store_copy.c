@@ -258,6 +258,7 @@ STORE_TEST(parts_are_copied_and_complete_to_the_same_bytes)
 STORE_TEST(tags_are_put_and_got)
 {
     static const struct ps_store_pair tags[] = { { "a", "1" }, { "b-c", "x y:z" } };
+    const struct ps_tags_request request = { .key = "t", .tags = tags, .count = 2 };
 
     store_put(f, "t", 1, 100, &a);
     OK(a);
@@ -265,7 +266,7 @@ STORE_TEST(tags_are_put_and_got)
     OK(a);
     cr_assert_str_eq(text, "");
     clear();
-    wait_for(f, ps_store_put_tags(f->store, "t", tags, 2, on_done, &a, &a.err), &a);
+    wait_for(f, ps_store_put_tags(f->store, &request, on_done, &a, &a.err), &a);
     OK(a);
     get_tags(f, "t");
     OK(a);

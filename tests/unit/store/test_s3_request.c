@@ -214,3 +214,38 @@ Test(s3_request, parses_content_range)
         cr_assert_eq(total, rows[i].total, "%s", rows[i].text);
     }
 }
+
+/* Endpoints of AWS: which of them name a region, whose host a correction of the region changes. */
+Test(s3_request, an_endpoint_that_names_a_region_of_aws_follows_it)
+{
+    static const struct {
+        const char *endpoint;
+        const char *given; /* region of the settings; NULL = none */
+        const char *region;
+        bool follows;
+    } rows[] = {
+        { "https://s3.eu-west-1.amazonaws.com", NULL, "eu-west-1", true },
+        { "https://s3.eu-west-1.amazonaws.com/", "eu-west-1", "eu-west-1", true },
+        { "https://s3.cn-north-1.amazonaws.com.cn", NULL, "cn-north-1", true },
+        { "https://s3.eu-west-1.amazonaws.com", "us-west-2", "us-west-2", false },
+        { "http://s3.eu-west-1.amazonaws.com", NULL, "us-east-1", false },
+        { "https://s3.dualstack.eu-west-1.amazonaws.com", NULL, "us-east-1", false },
+        { "https://bucket.vpce-1.s3.eu-west-1.vpce.amazonaws.com", NULL, "us-east-1", false },
+        { "https://s3.eu-west-1.amazonaws.com.evil.example", NULL, "us-east-1", false },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ps_store *store = NULL;
+        struct ps_err err = { 0 };
+        const struct ps_s3_options options = { .bucket = "bucket",
+                                               .endpoint = rows[i].endpoint,
+                                               .region = rows[i].given };
+
+        cr_assert_eq(store_with(&store, options, &err), PS_OK, "%s", err.message);
+        cr_expect_str_eq(((struct ps_s3_store *)store)->region, rows[i].region, "%s",
+                         rows[i].endpoint);
+        cr_expect_eq(((struct ps_s3_store *)store)->host == NULL, rows[i].follows, "%s",
+                     rows[i].endpoint);
+        ps_store_free(store);
+    }
+}

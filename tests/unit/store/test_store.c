@@ -37,7 +37,7 @@ Test(store, entry_that_is_missing_is_unsupported)
     check_unsupported(ps_store_presign(&none, NULL, NULL, NULL, &err), &err, "presigned URLs");
     check_unsupported(ps_store_restore(&none, NULL, NULL, NULL, &err), &err, "restore");
     check_unsupported(ps_store_get_tags(&none, "k", NULL, NULL, &err), &err, "tags");
-    check_unsupported(ps_store_put_tags(&none, "k", NULL, 0, NULL, NULL, &err), &err, "tags");
+    check_unsupported(ps_store_put_tags(&none, NULL, NULL, NULL, &err), &err, "tags");
     check_unsupported(ps_store_get_lifecycle(&none, NULL, NULL, &err), &err, "lifecycle");
     check_unsupported(ps_store_put_lifecycle(&none, "", 0, NULL, NULL, &err), &err, "lifecycle");
     check_unsupported(ps_deleter_delete_batch(&deleter, NULL, 0, NULL, NULL, &err), &err, "delete");
