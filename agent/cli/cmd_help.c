@@ -26,12 +26,12 @@ const struct ps_command ps_commands[] = {
       true },
     { "cp", "URL URL", "copy an object, within a store or to another one",
       "Within a store the store copies, whatever the size; between two the bytes stream\n"
-      "through memory. Type, metadata and tags come along unless they are given anew. An\n"
-      "interrupted copy within a store goes on where it stopped.\n",
+      "through memory. Type, metadata and tags come along unless they are given anew.\n"
+      "An interrupted copy within a store goes on where it stopped.\n",
       2, 2, ps_cmd_cp, true },
     { "share", "URL", "print a URL that opens one object without credentials",
-      "It works until --expires (1h) is over, or the credentials that sign it end. Whoever\n"
-      "has it can read the object: treat it like a password.\n",
+      "It works until --expires (1h) is over, or the credentials that sign it end.\n"
+      "Whoever has it can read the object: treat it like a password.\n",
       1, 1, ps_cmd_share, true },
     { "uploads", "[ls | abort ID]", "interrupted uploads of this machine", "", 0, 2, ps_cmd_uploads,
       true },

@@ -289,6 +289,9 @@ static void on_answer(void *user, int status, const char *body, size_t size_byte
         say_none(imds, "the machine has no role");
     } else if (!imds->answered) {
         say_none(imds, "no metadata service");
+    } else if (status >= 400 && status < 500 && imds->state == IMDS_ROLE) {
+        /* It is switched off, or a proxy answers in its place: there is nothing to be had here. */
+        say_none(imds, "the metadata service refuses");
     } else {
         fail(imds, status, body, size_bytes, err);
     }

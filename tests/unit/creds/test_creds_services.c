@@ -470,6 +470,22 @@ Test(creds_services, machine_without_a_role_has_no_credentials)
     rig_close(&rig);
 }
 
+Test(creds_services, service_that_is_switched_off_has_no_credentials)
+{
+    struct rig rig;
+
+    open_imds(&rig);
+    answer(&rig, 403, "text/plain", "");
+    answer(&rig, 403, "text/plain", "");
+    rig_get(&rig, 0);
+
+    cr_expect_eq(rig.err.code, PS_E_DENIED);
+    cr_expect(HAS_PREFIX(rig.err.message, "no credentials: "), "%s", rig.err.message);
+    cr_expect_not_null(strstr(rig.err.message, "the metadata service refuses"), "%s",
+                       rig.err.message);
+    rig_close(&rig);
+}
+
 Test(creds_services, machine_without_the_service_has_no_credentials)
 {
     struct rig rig;
