@@ -114,7 +114,9 @@ static enum ps_code set_capabilities(struct ps_s3_store *store, const struct ps_
     .copy_source_if_match = "x-oss-copy-source-if-match",                                          \
     .metadata_directive = "x-oss-metadata-directive",                                              \
     .tagging_directive = "x-oss-tagging-directive", .tagging_directive_replace = "Replace",        \
-    .restore_parameters = "JobParameters", .begin_takes_create_only = true,                        \
+    .restore_parameters = "JobParameters", .sse = "x-oss-server-side-encryption",                  \
+    .sse_key = "x-oss-server-side-encryption-key-id", .sse_kms_word = "KMS",                       \
+    .request_payer = "x-oss-request-payer", .begin_takes_create_only = true,                       \
     .tokens_are_encoded = true, .checksum_set = CHECKSUM_SET, .region_host = region_host,          \
     .endpoint_region = ps_oss_endpoint_region, .set_capabilities = set_capabilities
 
