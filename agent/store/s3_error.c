@@ -120,6 +120,13 @@ static bool is_elsewhere(const struct ps_s3_error *error)
     return error->endpoint[0] != '\0' && strcmp(error->code, "AccessDenied") == 0;
 }
 
+/* OSS, for a region in the signature that is not the endpoint's, has no code of its own. */
+static bool is_wrong_region(const struct ps_s3_error *error)
+{
+    return strcmp(error->code, "InvalidArgument") == 0 &&
+           strcasestr(error->message, "signing region") != NULL;
+}
+
 enum ps_code ps_s3_error_fill(const struct ps_s3_error *error, int http_status, struct ps_err *err)
 {
     const char *mend = ps_error_class_mend(http_status, error->code);
@@ -145,6 +152,8 @@ enum ps_code ps_s3_error_fill(const struct ps_s3_error *error, int http_status, 
                        "the bucket is at %.80s: set endpoint or region", error->endpoint);
         mend = elsewhere;
         length = 0; /* says the same in more words */
+    } else if (is_wrong_region(error)) {
+        mend = "set the bucket's region";
     }
     (void)ps_err_set(err, PS_E_TEMPORARY, "%s%s%.*s%s%s%s%s%s%s%s", name, length != 0 ? ": " : "",
                      (int)length, error->message, error->request_id[0] != '\0' ? " (" : "",

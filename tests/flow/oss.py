@@ -164,6 +164,7 @@ def errors(rig):
     refuses(rig, 3, ["NoSuchBucket"], "put", small, "oss://nobucket/x")
     refuses(rig, 3, ["not found"], "stat", rig.url("nothing"))
     refuses(rig, 2, ["region"], "put", small, rig.url("x"), env={"OSS_REGION": ""})
+    refuses(rig, 2, ["signing region", "set the bucket's region"], "put", small, rig.url("x"), env={"OSS_REGION": "cn-x"})
     refuses(rig, 2, ["s3://bkt"], "put", small, rig.url("x"), env={"OSS_ENDPOINT": "s3.oss-cn-hangzhou.aliyuncs.com"})
     rig.run("put", "-q", small, rig.url("there"))
     refuses(rig, 8, ["exist"], "put", "--create-only", small, rig.url("there"))
