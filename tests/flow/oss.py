@@ -5,6 +5,7 @@ Run by purser-test-python. What is stored is read back by Aliyun's own client (o
 import base64
 import hashlib
 import json
+import urllib.error
 import urllib.request
 
 import oss2
@@ -154,6 +155,29 @@ def attributes(rig):
     print("ok  storage class, metadata and tags")
 
 
+def presigned(rig):
+    source = rig.source("shared", 4321)
+    for flags, words in (([], ("x-oss-signature-version=OSS4-HMAC-SHA256", "x-oss-expires=900")),
+                         (config(rig, ["signature: v1"]), ("OSSAccessKeyId=testkey123", "Expires="))):
+        for token in (None, "sts-token/+="):
+            order(rig, "state", token=token)
+            env = {"OSS_SESSION_TOKEN": token or ""}
+            with_env(rig, env, lambda: rig.run("put", "-q", source, rig.url("sh are+%"), *flags))
+            url = with_env(rig, env, lambda: rig.run("share", rig.url("sh are+%"), "--expires", "15m", *flags))[0].strip()
+            assert all(word in url for word in words), url
+            with urllib.request.urlopen(url) as answer:
+                assert answer.read() == source.read_bytes()
+            for change in (lambda u: u.replace("sh%20are", "sh%20arf"), lambda u: u[:-4] + "AAA%3D",
+                           lambda u: u.replace("xpires=", "xpires=1")):
+                try:
+                    urllib.request.urlopen(change(url))
+                    raise AssertionError("a URL that was changed still opens")
+                except urllib.error.HTTPError as error:
+                    assert error.code == 403, error
+    order(rig, "state", token=None)
+    print("ok  presigned URLs of version 4 and 1, with and without a token, open what they name and nothing else")
+
+
 # --- errors and faults ---
 
 def errors(rig):
@@ -266,6 +290,7 @@ def main():
         signatures(rig)
         multipart(rig)
         attributes(rig)
+        presigned(rig)
         errors(rig)
         crc_faults(rig)
         unknown_outcome(rig)
