@@ -76,7 +76,7 @@ const struct ps_setting ps_settings_store_rows[] = {
     { "kind", PS_SETTING_CHOICE, STORE(kind), "auto", "auto aws oss-s3 minio versitygw ceph r2", 0,
       "S3: whose quirks to expect" },
     { "encryption", PS_SETTING_CHOICE, STORE(encryption), "none",
-      "none AES256 aws:kms aws:kms:dsse customer", 0, "at the store, of new objects" },
+      "none AES256 aws:kms aws:kms:dsse SM4 customer", 0, "at the store, of new objects" },
     { "encryption_key", PS_SETTING_TEXT, STORE(encryption_key), "", "", 0, "name of a KMS key" },
     { "encryption_key_file", PS_SETTING_TEXT, STORE(encryption_key_file), "", "", 0,
       "customer's key: 32 bytes or base64" },

@@ -97,6 +97,7 @@ static enum ps_code set_capabilities(struct ps_s3_store *store, const struct ps_
     can->lifecycle = true;
     can->tags = true;
     can->copy = true;
+    can->part_copy_checksums = true;
     can->restore = true;
     can->presign = true;
     return PS_OK;
@@ -108,9 +109,11 @@ static enum ps_code set_capabilities(struct ps_s3_store *store, const struct ps_
     .meta_prefix = "x-oss-meta-", .tagging = "x-oss-tagging",                                      \
     .storage_class = "x-oss-storage-class", .version_id = "x-oss-version-id",                      \
     .restore = "x-oss-restore", .delete_marker = "x-oss-delete-marker",                            \
-    .range_behavior = "x-oss-range-behavior", .create_only = "x-oss-forbid-overwrite",             \
-    .create_only_value = "true", .copy_source = "x-oss-copy-source",                               \
-    .copy_source_range = "x-oss-copy-source-range",                                                \
+    .range_behavior = "x-oss-range-behavior", .sse = "x-oss-server-side-encryption",               \
+    .sse_key = "x-oss-server-side-encryption-key-id", .sse_words = "AES256 aws:kms SM4",           \
+    .sse_kms_word = "KMS", .request_payer = "x-oss-request-payer",                                 \
+    .create_only = "x-oss-forbid-overwrite", .create_only_value = "true",                          \
+    .copy_source = "x-oss-copy-source", .copy_source_range = "x-oss-copy-source-range",            \
     .copy_source_if_match = "x-oss-copy-source-if-match",                                          \
     .metadata_directive = "x-oss-metadata-directive",                                              \
     .tagging_directive = "x-oss-tagging-directive", .tagging_directive_replace = "Replace",        \

@@ -140,6 +140,7 @@ const struct ps_s3_dialect ps_s3_dialect_s3 = {
     .restore_parameters = "GlacierJobParameters",
     .sse = "x-amz-server-side-encryption",
     .sse_key = "x-amz-server-side-encryption-aws-kms-key-id",
+    .sse_words = "AES256 aws:kms aws:kms:dsse",
     .sse_kms_word = "aws:kms",
     .sse_customer = "x-amz-server-side-encryption-customer-",
     .sse_customer_source = "x-amz-copy-source-server-side-encryption-customer-",

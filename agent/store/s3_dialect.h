@@ -65,6 +65,7 @@ struct ps_s3_dialect {
     const char *restore_parameters; /* element around Tier */
     const char *sse;
     const char *sse_key;
+    const char *sse_words;           /* what the setting may be, but for none and customer */
     const char *sse_kms_word;        /* what the setting calls aws:kms */
     const char *sse_customer;        /* what "key" is appended to */
     const char *sse_customer_source; /* the same for the source of a copy */

@@ -105,6 +105,21 @@ static bool is_set(const char *text)
     return text != NULL && text[0] != '\0';
 }
 
+static bool has_word(const char *words, const char *word)
+{
+    size_t length = strlen(word);
+
+    while (*words != '\0') {
+        size_t next = strcspn(words, " ");
+
+        if (next == length && memcmp(words, word, length) == 0) {
+            return true;
+        }
+        words += next + (words[next] == ' ' ? 1 : 0);
+    }
+    return false;
+}
+
 static enum ps_code init_customer(struct ps_s3_extras *extras,
                                   const struct ps_s3_extras_options *options,
                                   const struct ps_s3_dialect *dialect, bool endpoint_is_safe,
@@ -146,10 +161,9 @@ static enum ps_code init_encryption(struct ps_s3_extras *extras,
     if (strcmp(wanted, "customer") == 0) {
         return init_customer(extras, options, dialect, endpoint_is_safe, err);
     }
-    if (dialect->sse == NULL || (!is_kms && strcmp(wanted, "AES256") != 0)) {
-        return ps_err_set(err, PS_E_INVALID,
-                          "encryption %.40s is none of AES256 aws:kms aws:kms:dsse customer",
-                          wanted);
+    if (!has_word(dialect->sse_words, wanted)) {
+        return ps_err_set(err, PS_E_INVALID, "encryption %.40s is none of %s%s", wanted,
+                          dialect->sse_words, dialect->sse_customer != NULL ? " customer" : "");
     }
     extras->encryption = ps_strdup(strcmp(wanted, "aws:kms") == 0 ? dialect->sse_kms_word : wanted);
     extras->kms_key = is_set(options->encryption_key) ? ps_strdup(options->encryption_key) : NULL;

@@ -152,7 +152,18 @@ def attributes(rig):
         info = bucket.head_object(key)
         assert info.headers["x-oss-storage-class"] == "IA" and info.headers["x-oss-meta-colour"] == "blue", info.headers
         assert bucket.get_object_tagging(key).tag_set.tagging_rule == {"a b": "c&d"}
-    print("ok  storage class, metadata and tags")
+    for words, algorithm, key in ((["encryption: AES256"], "AES256", None), (["encryption: SM4"], "SM4", None),
+                                  (["encryption: aws:kms", "encryption_key: key-1"], "KMS", "key-1")):
+        for flags in ((), SMALL_PARTS):
+            rig.run("put", "-q", *flags, source, rig.url("encrypted"), *config(rig, words))
+            headers = bucket.head_object("encrypted").headers
+            assert headers["x-oss-server-side-encryption"] == algorithm, headers
+            assert headers.get("x-oss-server-side-encryption-key-id") == key, headers
+    refuses(rig, 2, ["aws:kms:dsse", "SM4"], "put", source, rig.url("encrypted"), *config(rig, ["encryption: aws:kms:dsse"]))
+    seen(rig)
+    rig.run("stat", rig.url("encrypted"), *config(rig, ["requester_pays: true"]))
+    assert seen(rig)[-1]["headers"]["x-oss-request-payer"] == "requester"
+    print("ok  storage class, metadata, tags, encryption, requester pays")
 
 
 def presigned(rig):
