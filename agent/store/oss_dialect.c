@@ -6,7 +6,8 @@
 #include "store/sign_oss1.h"
 
 #define KIB ((uint64_t)1024)
-#define GIB (1024 * 1024 * KIB)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
 
 /** OSS: 10,000 parts of 5 GiB. */
 #define OBJECT_SIZE_MAX_BYTES (UINT64_C(50000) * GIB)

@@ -51,24 +51,22 @@ static bool is_sub_resource(const char *name)
 
 static int compare_pairs(const void *a, const void *b)
 {
-    const struct ps_sign_v4_pair *left = *(const struct ps_sign_v4_pair *const *)a;
-    const struct ps_sign_v4_pair *right = *(const struct ps_sign_v4_pair *const *)b;
+    const struct ps_sign_v4_pair *left = a;
+    const struct ps_sign_v4_pair *right = b;
 
     return strcmp(left->name, right->name);
 }
 
 /* Those of pairs that is_wanted, sorted by name; *count_out of them. NULL when memory is out; free(). */
-static const struct ps_sign_v4_pair **sort_pairs(const struct ps_sign_v4_pair *pairs, size_t count,
-                                                 bool (*is_wanted)(const char *name),
-                                                 size_t *count_out)
+static struct ps_sign_v4_pair *sort_pairs(const struct ps_sign_v4_pair *pairs, size_t count,
+                                          bool (*is_wanted)(const char *name), size_t *count_out)
 {
-    const struct ps_sign_v4_pair **sorted =
-        calloc(count + 1, sizeof(*sorted)); /* + 1: never 0 bytes */
+    struct ps_sign_v4_pair *sorted = calloc(count + 1, sizeof(*sorted)); /* + 1: never 0 bytes */
     size_t kept = 0;
 
     for (size_t i = 0; sorted != NULL && i < count; i++) {
-        if (is_wanted(pairs[i].name)) {
-            sorted[kept++] = &pairs[i];
+        if (pairs[i].name != NULL && is_wanted(pairs[i].name)) {
+            sorted[kept++] = pairs[i];
         }
     }
     if (sorted != NULL) {
@@ -102,12 +100,12 @@ static enum ps_code append_headers(struct ps_buf *text, const struct ps_sign_oss
                                    struct ps_err *err)
 {
     size_t count = 0;
-    const struct ps_sign_v4_pair **sorted =
+    struct ps_sign_v4_pair *sorted =
         sort_pairs(request->headers, request->header_count, is_oss_header, &count);
     enum ps_code code = sorted != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
 
     for (size_t i = 0; i < count && code == PS_OK; i++) {
-        code = ps_buf_append_format(text, err, "%s:%s\n", sorted[i]->name, sorted[i]->value);
+        code = ps_buf_append_format(text, err, "%s:%s\n", sorted[i].name, sorted[i].value);
     }
     free(sorted);
     return code;
@@ -118,7 +116,7 @@ static enum ps_code append_resource(struct ps_buf *text, const struct ps_sign_os
                                     struct ps_err *err)
 {
     size_t count = 0;
-    const struct ps_sign_v4_pair **sorted =
+    struct ps_sign_v4_pair *sorted =
         sort_pairs(request->query, request->query_count, is_sub_resource, &count);
     bool has_bucket = request->bucket != NULL;
     enum ps_code code;
@@ -129,9 +127,9 @@ static enum ps_code append_resource(struct ps_buf *text, const struct ps_sign_os
     code = ps_buf_append_format(text, err, "/%s%s%s", has_bucket ? request->bucket : "",
                                 has_bucket ? "/" : "", or_empty(request->key));
     for (size_t i = 0; i < count && code == PS_OK; i++) {
-        const char *value = or_empty(sorted[i]->value);
+        const char *value = or_empty(sorted[i].value);
 
-        code = ps_buf_append_format(text, err, "%s%s%s%s", i == 0 ? "?" : "&", sorted[i]->name,
+        code = ps_buf_append_format(text, err, "%s%s%s%s", i == 0 ? "?" : "&", sorted[i].name,
                                     value[0] != '\0' ? "=" : "", value);
     }
     free(sorted);

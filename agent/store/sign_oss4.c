@@ -157,8 +157,8 @@ static bool is_signed(const struct ps_sign_oss_request *request, const char *nam
 
 static int compare_headers(const void *a, const void *b)
 {
-    const struct ps_sign_v4_pair *left = *(const struct ps_sign_v4_pair *const *)a;
-    const struct ps_sign_v4_pair *right = *(const struct ps_sign_v4_pair *const *)b;
+    const struct ps_sign_v4_pair *left = a;
+    const struct ps_sign_v4_pair *right = b;
 
     return strcmp(left->name, right->name);
 }
@@ -182,7 +182,7 @@ static enum ps_code append_header(struct ps_buf *out, const struct ps_sign_v4_pa
 static enum ps_code append_headers(struct ps_buf *out, const struct ps_sign_oss_request *request,
                                    struct ps_err *err)
 {
-    const struct ps_sign_v4_pair **sorted =
+    struct ps_sign_v4_pair *sorted =
         calloc(request->header_count + 1, sizeof(*sorted)); /* + 1: never 0 bytes */
     size_t count = 0;
     enum ps_code code = PS_OK;
@@ -192,12 +192,12 @@ static enum ps_code append_headers(struct ps_buf *out, const struct ps_sign_oss_
     }
     for (size_t i = 0; i < request->header_count; i++) {
         if (is_signed(request, request->headers[i].name)) {
-            sorted[count++] = &request->headers[i];
+            sorted[count++] = request->headers[i];
         }
     }
     qsort(sorted, count, sizeof(*sorted), compare_headers);
     for (size_t i = 0; i < count && code == PS_OK; i++) {
-        code = append_header(out, sorted[i], err);
+        code = append_header(out, &sorted[i], err);
     }
     free(sorted);
     return code;
