@@ -213,7 +213,8 @@ def errors(rig):
     for status, code in ((500, "InternalError"), (503, "ServiceBusy"), (503, "ServiceUnavailable"), (502, "BadGateway"),
                          (400, "RequestTimeout"), (503, "SocketTimeout"), (503, "ConnectionTimeout"),
                          (503, "QpsLimitExceeded"), (503, "DownloadTrafficRateLimitExceeded"), (429, "TooManyRequests"),
-                         (409, "OperationAborted"), (403, "SecurityTokenExpired"), (503, "SlowDown")):
+                         (409, "OperationAborted"), (403, "SecurityTokenExpired"), (503, "SlowDown"), (504, "GatewayTimeout"),
+                         (400, "InvalidDigest"), (400, "BadDigest"), (403, "QuotaExceeded.Refresh"), (400, "SocketException")):
         order(rig, "fault", method="PUT", status=status, code=code)
         rig.run("put", "-q", small, rig.url("again"))
     # Final: one request, the right exit code, also for HEAD, whose error is in a header.
