@@ -12,6 +12,9 @@
 /** OSS: 10,000 parts of 5 GiB. */
 #define OBJECT_SIZE_MAX_BYTES (UINT64_C(50000) * GIB)
 
+/** OSS: "an object name is 1 to 1,023 bytes long". */
+#define KEY_MAX_BYTES 1023
+
 #define BIT(algorithm) (1U << (unsigned)(algorithm))
 #define CHECKSUM_SET (BIT(PS_CHECKSUM_CRC64_ECMA) | BIT(PS_CHECKSUM_MD5) | BIT(PS_CHECKSUM_NONE))
 
@@ -118,11 +121,10 @@ static enum ps_code set_capabilities(struct ps_s3_store *store, const struct ps_
     .copy_source_if_match = "x-oss-copy-source-if-match",                                          \
     .metadata_directive = "x-oss-metadata-directive",                                              \
     .tagging_directive = "x-oss-tagging-directive", .tagging_directive_replace = "Replace",        \
-    .restore_parameters = "JobParameters", .sse = "x-oss-server-side-encryption",                  \
-    .sse_key = "x-oss-server-side-encryption-key-id", .sse_kms_word = "KMS",                       \
-    .request_payer = "x-oss-request-payer", .begin_takes_create_only = true,                       \
-    .tokens_are_encoded = true, .checksum_set = CHECKSUM_SET, .region_host = region_host,          \
-    .endpoint_region = ps_oss_endpoint_region, .set_capabilities = set_capabilities
+    .restore_parameters = "JobParameters", .begin_takes_create_only = true,                        \
+    .tokens_are_encoded = true, .key_max_bytes = KEY_MAX_BYTES, .checksum_set = CHECKSUM_SET,      \
+    .region_host = region_host, .endpoint_region = ps_oss_endpoint_region,                         \
+    .set_capabilities = set_capabilities
 
 const struct ps_s3_dialect ps_s3_dialect_oss = {
     NAMES,

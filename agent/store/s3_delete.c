@@ -447,7 +447,7 @@ static enum ps_code copy_keys(struct delete_op *delete_op, const char *const *ke
     for (size_t i = 0; i < count; i++) {
         size_t length = strlen(keys[i]);
 
-        if (length == 0 || length > PS_S3_KEY_MAX_BYTES) {
+        if (length == 0 || length > delete_op->op.store->dialect->key_max_bytes) {
             /* An empty key would be a request on the bucket itself. */
             return ps_err_set(err, PS_E_INVALID, "delete_batch: a key of %zu bytes", length);
         }

@@ -145,6 +145,7 @@ const struct ps_s3_dialect ps_s3_dialect_s3 = {
     .sse_customer = "x-amz-server-side-encryption-customer-",
     .sse_customer_source = "x-amz-copy-source-server-side-encryption-customer-",
     .request_payer = "x-amz-request-payer",
+    .key_max_bytes = PS_S3_KEY_MAX_BYTES,
     .checksum_set = CHECKSUM_SET,
     .hashes_text = true,
     .region_host = region_host,

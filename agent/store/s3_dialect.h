@@ -73,9 +73,10 @@ struct ps_s3_dialect {
     bool begin_takes_create_only; /* CreateMultipartUpload knows create_only too */
     bool tokens_are_encoded;      /* encoding-type=url also encodes NextContinuationToken */
 
-    uint32_t checksum_set; /* bit 1 << enum ps_checksum_algorithm: those it knows */
-    bool date_is_imf;      /* date as RFC 9110 writes it; else 20130524T000000Z */
-    bool hashes_text;      /* small bodies are signed by their SHA-256, else as UNSIGNED-PAYLOAD */
+    uint32_t key_max_bytes; /* at most PS_S3_KEY_MAX_BYTES */
+    uint32_t checksum_set;  /* bit 1 << enum ps_checksum_algorithm: those it knows */
+    bool date_is_imf;       /* date as RFC 9110 writes it; else 20130524T000000Z */
+    bool hashes_text;       /* small bodies are signed by their SHA-256, else as UNSIGNED-PAYLOAD */
 
     /** Host that the region stands for, without the bucket. NULL when memory is out; free(). */
     char *(*region_host)(const struct ps_s3_store *store);

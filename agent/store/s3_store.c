@@ -81,9 +81,9 @@ void *ps_s3_op_new(struct ps_store *store, size_t size_bytes, const char *key, s
     const struct ps_s3_dialect *dialect = ((struct ps_s3_store *)store)->dialect;
     size_t length = key != NULL ? strlen(key) : 1;
 
-    if (length == 0 || length > PS_S3_KEY_MAX_BYTES) {
-        (void)ps_err_set(err, PS_E_INVALID, "a key of %s has 1 to %d bytes, this one has %zu",
-                         dialect->name, PS_S3_KEY_MAX_BYTES, length);
+    if (length == 0 || length > dialect->key_max_bytes) {
+        (void)ps_err_set(err, PS_E_INVALID, "a key of %s has 1 to %u bytes, this one has %zu",
+                         dialect->name, dialect->key_max_bytes, length);
         return NULL;
     }
     op = calloc(1, size_bytes);

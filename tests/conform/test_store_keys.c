@@ -122,6 +122,15 @@ STORE_TEST(a_key_is_neither_empty_nor_endless)
     store_put(f, key, 1, 1, &a);
     cr_assert_neq(a.err.code, PS_OK);
     cr_assert_neq(a.err.code, PS_E_TEMPORARY, "%s", a.err.message);
+    if (is_oss(f)) {
+        key[1023] = '\0';
+        store_put(f, key, 1, 1, &a);
+        OK(a);
+        key[1023] = 'k';
+        key[1024] = '\0';
+        store_put(f, key, 1, 1, &a);
+        cr_assert_eq(a.err.code, PS_E_INVALID);
+    }
 }
 
 #define MANY 1005
