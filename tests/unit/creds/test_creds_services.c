@@ -797,7 +797,7 @@ Test(creds_services, a_chain_that_is_freed_ends_what_it_asked)
 {
     struct rig rig;
 
-    open_process(&rig, "sleep 60");
+    open_process(&rig, "exec sleep 60"); /* in place of the shell, which is what gets the signal */
     ps_creds_get(rig.chain, 0, on_creds, &rig);
     ps_creds_chain_free(rig.chain);
     rig.chain = NULL;
