@@ -260,7 +260,7 @@ def grpcurl(rig):
 def h2spec(rig):
     with Plugin(rig, listen="127.0.0.1:0") as plugin:
         port = plugin.process.stdout.readline().decode().strip().split(":")[1]
-        done = subprocess.run(["h2spec", "-h", "127.0.0.1", "-p", port], capture_output=True, text=True,
+        done = subprocess.run(["h2spec", "-o", "20", "-h", "127.0.0.1", "-p", port], capture_output=True, text=True,
                               check=False)
         assert done.returncode == 0, done.stdout[-6000:]
         print(done.stdout.strip().splitlines()[-1])
