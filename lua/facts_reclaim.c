@@ -76,7 +76,7 @@ static PS_MAY_RAISE void push_artifact_field(lua_State *lua, const struct ps_rec
     }
 }
 
-static PS_MAY_RAISE void push_workflow_field(lua_State *lua, const struct ps_reclaim_facts *facts,
+static PS_MAY_RAISE void push_workflow_field(lua_State *lua, struct ps_reclaim_facts *facts,
                                              const char *name)
 {
     const struct ps_workflow_facts *workflow = facts->question->workflow;
@@ -100,6 +100,7 @@ static PS_MAY_RAISE void push_workflow_field(lua_State *lua, const struct ps_rec
     } else if (strcmp(name, "deleted") == 0) {
         push_time(lua, workflow->deleted_unix_s);
     } else if (strcmp(name, "newer") == 0) {
+        facts->used_newer = true;
         lua_pushinteger(lua, workflow->newer);
     } else if (strcmp(name, "labels") == 0) {
         push_proxy(lua, facts, PS_PROXY_WORKFLOW_LABELS);
@@ -135,7 +136,7 @@ static PS_MAY_RAISE void push_pair(lua_State *lua, const struct ps_pairs *pairs,
     lua_pushnil(lua);
 }
 
-static PS_MAY_RAISE void push_field(lua_State *lua, const struct ps_reclaim_facts *facts,
+static PS_MAY_RAISE void push_field(lua_State *lua, struct ps_reclaim_facts *facts,
                                     enum ps_fact_proxy proxy, const char *name)
 {
     if (facts->question == NULL || name == NULL) {
@@ -154,7 +155,7 @@ static PS_MAY_RAISE void push_field(lua_State *lua, const struct ps_reclaim_fact
 /* Upvalues: the facts, which proxy. */
 static int index_fact(lua_State *lua)
 {
-    const struct ps_reclaim_facts *facts = lua_touserdata(lua, lua_upvalueindex(1));
+    struct ps_reclaim_facts *facts = lua_touserdata(lua, lua_upvalueindex(1));
     enum ps_fact_proxy proxy = (enum ps_fact_proxy)lua_tointeger(lua, lua_upvalueindex(2));
     const char *name = lua_type(lua, 2) == LUA_TSTRING ? lua_tostring(lua, 2) : NULL;
 
@@ -189,7 +190,7 @@ static const char *name_at(const struct ps_reclaim_facts *facts, enum ps_fact_pr
 /* Upvalues: the facts, which proxy, how many were told. */
 static int next_fact(lua_State *lua)
 {
-    const struct ps_reclaim_facts *facts = lua_touserdata(lua, lua_upvalueindex(1));
+    struct ps_reclaim_facts *facts = lua_touserdata(lua, lua_upvalueindex(1));
     enum ps_fact_proxy proxy = (enum ps_fact_proxy)lua_tointeger(lua, lua_upvalueindex(2));
     lua_Integer told = lua_tointeger(lua, lua_upvalueindex(3));
     const char *name;

@@ -26,6 +26,7 @@ enum ps_fact_proxy {
 /** Stays where it is while the Lua state lives. Zeroed before the first use. */
 struct ps_reclaim_facts {
     const struct ps_reclaim_question *question; /* NULL = none is asked */
+    bool used_newer;                            /* workflow.newer was looked at */
     int refs[PS_PROXY_COUNT];                   /* in the registry */
     bool made;
 };

@@ -50,13 +50,46 @@
 ---@field after? purser.Duration
 ---@field give_up? boolean
 
+---@class (exact) purser.Artifact
+---@field url string
+---@field store string
+---@field key string
+---@field name string
+---@field size_bytes? integer
+---@field created? integer unix seconds
+---@field age_s integer
+---@field storage_class string '' = the bucket's default
+---@field labels table<string, string>
+---@field strategy ''|'Never'|'OnWorkflowCompletion'|'OnWorkflowDeletion'
+---@field node_status string
+---@field event 'age'|'completed'|'deleted'|'cleared'
+
+---@class (exact) purser.Workflow
+---@field namespace string
+---@field name string
+---@field uid string
+---@field template string
+---@field status ''|'Running'|'Succeeded'|'Failed'|'Error'
+---@field created? integer unix seconds
+---@field finished? integer unix seconds
+---@field deleted? integer unix seconds
+---@field newer integer finished runs of the same template that finished later, to 100
+---@field labels table<string, string>
+---@field annotations table<string, string>
+
+---@class (exact) purser.ReclaimAnswer
+---@field reason string
+---@field action? 'keep'|'delete'|'archive'
+---@field after? purser.Duration counted from the event
+---@field class? string storage class of archive
+
 ---@class (exact) purser.Policy
 ---@field api 1
 ---@field name string
 ---@field upload? fun(object: purser.Object, now: integer): purser.UploadAnswer?
 ---@field part_size? fun(object: purser.Object, now: integer): purser.PartSizeAnswer?
 ---@field retry? fun(failure: purser.Failure, now: integer): purser.RetryAnswer?
----@field reclaim? function known, not asked yet
+---@field reclaim? fun(artifact: purser.Artifact, workflow: purser.Workflow?, now: integer): purser.ReclaimAnswer?
 ---@field download? function known, not asked yet
 ---@field lifecycle? table known, not read yet
 

@@ -112,6 +112,7 @@ void ps_policy_decide_reclaim(void *user, const struct ps_reclaim_question *ques
     ps_str_copy(out->origin.digest, sizeof(out->origin.digest), set->digest);
     ps_reclaim_tell_builtin(question, out);
     set->reclaim_facts.question = question;
+    set->reclaim_facts.used_newer = false;
     for (size_t i = 0; i < set->count; i++) {
         struct policy *policy = &set->policies[i];
 
@@ -123,4 +124,5 @@ void ps_policy_decide_reclaim(void *user, const struct ps_reclaim_question *ques
         }
     }
     set->reclaim_facts.question = NULL;
+    out->used_newer = set->reclaim_facts.used_newer;
 }

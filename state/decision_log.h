@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /** Lower: replay sees fewer days. Higher: the state directory grows by as much. The oldest entries go first. */
-#define PS_DECISION_LOG_SIZE_MAX ((size_t)64 * 1024 * 1024)
+#define PS_DECISION_LOG_SIZE_MAX ((size_t)32 * 1024 * 1024)
 
 enum ps_decision_kind {
     PS_LOGGED_PLANNED = 1, /* stored: never renumber */

@@ -157,6 +157,8 @@ static enum ps_code cancel_one(struct ps_txn *txn, void *user, uint64_t number,
     struct cancel *cancel = user;
     struct ps_reclaim reclaim;
     struct ps_reclaim kept;
+    struct ps_workflow workflow;
+    bool has_workflow = false;
     bool found = false;
     enum ps_code code = ps_txn_get_reclaim(txn, number, &found, &reclaim);
     const struct ps_decision_entry entry = {
@@ -171,9 +173,16 @@ static enum ps_code cancel_one(struct ps_txn *txn, void *user, uint64_t number,
     if (code != PS_OK || !found || reclaim.state != PS_RECLAIM_PENDING) {
         return code;
     }
+    if (artifact->workflow_number != 0) {
+        code = ps_txn_get_workflow(txn, artifact->workflow_number, &has_workflow, &workflow);
+    }
+    if (code != PS_OK) {
+        return code;
+    }
     kept = (struct ps_reclaim){ .state = PS_RECLAIM_KEPT,
                                 .what = reclaim.what,
-                                .event = reclaim.event,
+                                .event = ps_reclaim_weightiest(artifact,
+                                                               has_workflow ? &workflow : NULL),
                                 .by_user = true,
                                 .decided_unix_s = cancel->now_unix_s,
                                 .reason = cancel->reason };

@@ -84,8 +84,7 @@ struct ps_reclaim_words {
 /** One record as it was read, with what a decision needs. Owns its memory. */
 struct ps_reclaim_item {
     uint64_t number;
-    enum ps_reclaim_event event; /* that it is asked about */
-    bool ask_age;                /* and about its age: nobody has yet */
+    enum ps_reclaim_event event; /* the weightiest that has happened; then that of the decision */
     void *artifact;              /* the values as they were read; NULL = there is none */
     size_t artifact_size_bytes;
     void *workflow;
@@ -101,6 +100,7 @@ struct ps_reclaim_item {
 
     enum ps_reclaim_outcome outcome;
     bool has_decision; /* a policy was asked: the log gets the facts */
+    bool used_newer;   /* it looked at newer_workflows: older runs are asked about again */
     enum ps_reclaim_what next_what;
     int64_t next_due_unix_s;
     struct ps_reclaim_words words;
@@ -109,8 +109,11 @@ struct ps_reclaim_item {
     bool changed;       /* set by settle: another was quicker */
 };
 
-/** No policy needs to know of more. */
-#define PS_NEWER_MAX 1000
+/**
+ * Newer runs of a template that are counted, and older runs that are asked about again when one finishes and a policy
+ * looks at the number. Higher: every question costs so many more rows. A policy can keep so many runs.
+ */
+#define PS_NEWER_MAX 100
 
 /** Decoded on the caller's stack; borrowed from the item. False = damaged or (workflow, reclaim) not there. */
 bool ps_reclaim_item_artifact(const struct ps_reclaim_item *item, struct ps_artifact *artifact_out);
@@ -128,6 +131,8 @@ struct ps_reclaim_batch {
     bool more;                /* there was no room for all */
     int64_t after_due_unix_s; /* due: where the next batch begins */
     uint64_t after_number;
+    uint64_t newer_of; /* the workflow whose number of newer runs is known */
+    uint32_t newer;
     uint64_t damaged_count; /* rows that could not be read: passed over, kept */
 };
 

@@ -4,6 +4,7 @@
 #include "state/artifact_value.h"
 #include "state/decision_log.h"
 #include "state/reclaim_internal.h"
+#include "state/workflow_internal.h"
 
 #include <string.h>
 
@@ -73,6 +74,8 @@ static enum ps_code log_item(struct ps_txn *txn, const struct settle *settle,
                              const struct ps_reclaim_item *item, const struct now *now,
                              enum ps_decision_kind kind, int64_t due_unix_s)
 {
+    /* What was done needs none: the decision before it has them. */
+    bool has_facts = item->has_decision && (kind == PS_LOGGED_PLANNED || kind == PS_LOGGED_KEPT);
     const struct ps_decision_entry entry = {
         .at_unix_ms = settle->now_unix_s * 1000,
         .kind = kind,
@@ -88,9 +91,9 @@ static enum ps_code log_item(struct ps_txn *txn, const struct settle *settle,
         .where = item->words.where,
         .reason = item->words.reason,
         .digest = item->words.digest,
-        .artifact = item->has_decision ? item->artifact : NULL,
+        .artifact = has_facts ? item->artifact : NULL,
         .artifact_size_bytes = item->artifact_size_bytes,
-        .workflow = item->has_decision ? item->workflow : NULL,
+        .workflow = has_facts ? item->workflow : NULL,
         .workflow_size_bytes = item->workflow_size_bytes,
     };
 
@@ -124,16 +127,6 @@ static bool is_same_decision(const struct ps_reclaim *a, const struct ps_reclaim
            strcmp(a->reason, b->reason) == 0 && strcmp(a->digest, b->digest) == 0;
 }
 
-/* Of two events decided by the same policies each is reason enough at its time: the earlier stands. A workflow that is
- * removed a day after it finished does not have its artifacts live a day longer. */
-static bool stands(const struct now *now, const struct ps_reclaim *next)
-{
-    return now->has_reclaim && now->reclaim.state == PS_RECLAIM_PENDING &&
-           now->reclaim.what == next->what && now->reclaim.event != next->event &&
-           now->reclaim.due_unix_s <= next->due_unix_s &&
-           strcmp(now->reclaim.digest, next->digest) == 0;
-}
-
 static enum ps_code put(struct ps_txn *txn, const struct settle *settle,
                         const struct ps_reclaim_item *item, const struct now *now,
                         const struct ps_reclaim *next, enum ps_decision_kind kind)
@@ -154,7 +147,7 @@ static enum ps_code do_plan(struct ps_txn *txn, const struct settle *settle,
 {
     const struct ps_reclaim next = of_words(item, PS_RECLAIM_PENDING, settle->now_unix_s);
 
-    if (stands(now, &next) || (now->has_reclaim && now->reclaim.state == PS_RECLAIM_DELETING)) {
+    if (now->has_reclaim && now->reclaim.state == PS_RECLAIM_DELETING) {
         return PS_OK;
     }
     return put(txn, settle, item, now, &next, PS_LOGGED_PLANNED);
@@ -314,20 +307,41 @@ static enum ps_code settle_one(struct ps_txn *txn, const struct settle *settle,
     return same ? apply(txn, settle, item, &now) : PS_OK;
 }
 
+static bool uses_newer(const struct ps_reclaim_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->items[i].used_newer) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum ps_code advance(struct ps_txn *txn, const struct ps_queue_row *row, bool used_newer)
+{
+    enum ps_code code = ps_queue_advance(txn, row);
+
+    if (code != PS_OK || row->kind != PS_QUEUE_WORKFLOW || row->next_number != 0) {
+        return code;
+    }
+    if (used_newer && row->event == PS_EVENT_COMPLETED) {
+        code = ps_txn_queue_older(txn, row->number);
+    }
+    return code == PS_OK ? ps_txn_tidy_workflow(txn, row->number) : code;
+}
+
 static enum ps_code settle_body(struct ps_txn *txn, void *user)
 {
     const struct settle *settle = user;
     const struct ps_queue_row *rows = settle->batch->queue;
+    bool used_newer = uses_newer(settle->batch);
     enum ps_code code = PS_OK;
 
     for (size_t i = 0; i < settle->batch->count && code == PS_OK; i++) {
         code = settle_one(txn, settle, &settle->batch->items[i]);
     }
     for (size_t i = 0; i < settle->batch->queue_count && code == PS_OK; i++) {
-        code = ps_queue_advance(txn, &rows[i]);
-        if (code == PS_OK && rows[i].kind == PS_QUEUE_WORKFLOW && rows[i].next_number == 0) {
-            code = ps_txn_tidy_workflow(txn, rows[i].number);
-        }
+        code = advance(txn, &rows[i], used_newer);
     }
     return code;
 }

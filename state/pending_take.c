@@ -81,9 +81,24 @@ static void load_hold(struct ps_txn *txn, const char *url, int64_t now_unix_s,
     }
 }
 
+/* Artifacts of one workflow come in runs: it is counted once. */
+static enum ps_code load_newer(struct ps_txn *txn, struct ps_reclaim_batch *batch,
+                               const struct ps_workflow *workflow, struct ps_reclaim_item *item)
+{
+    enum ps_code code = PS_OK;
+
+    if (batch->newer_of != workflow->number) {
+        batch->newer_of = 0;
+        code = ps_txn_count_newer(txn, workflow, &batch->newer);
+        batch->newer_of = code == PS_OK ? workflow->number : 0;
+    }
+    item->newer_workflows = batch->newer;
+    return code;
+}
+
 /* Fill *item but for the event. *good_out false: the record cannot be read, and is left. */
-static enum ps_code load(struct ps_txn *txn, uint64_t number, int64_t now_unix_s,
-                         struct ps_reclaim_item *item, bool *good_out)
+static enum ps_code load(struct ps_txn *txn, struct ps_reclaim_batch *batch, uint64_t number,
+                         int64_t now_unix_s, struct ps_reclaim_item *item, bool *good_out)
 {
     struct ps_artifact artifact;
     struct ps_workflow workflow;
@@ -113,7 +128,7 @@ static enum ps_code load(struct ps_txn *txn, uint64_t number, int64_t now_unix_s
     load_hold(txn, artifact.url, now_unix_s, item);
     if (item->workflow != NULL) {
         workflow.number = artifact.workflow_number;
-        code = ps_txn_count_newer(txn, &workflow, &item->newer_workflows);
+        code = load_newer(txn, batch, &workflow, item);
     }
     *good_out = code == PS_OK;
     return code;
@@ -148,7 +163,7 @@ static enum ps_code append(struct ps_txn *txn, struct ps_reclaim_batch *batch, u
     }
     memset(&batch->items[batch->count], 0, sizeof(batch->items[0]));
     batch->count++;
-    code = load(txn, number, now_unix_s, &batch->items[batch->count - 1], &good);
+    code = load(txn, batch, number, now_unix_s, &batch->items[batch->count - 1], &good);
     if (code != PS_OK || !good) {
         drop_last(batch);
         batch->damaged_count += code == PS_OK ? 1 : 0;
@@ -165,6 +180,7 @@ static void empty(struct ps_reclaim_batch *batch)
     }
     batch->queue_count = 0;
     batch->more = false;
+    batch->newer_of = 0; /* of the transaction before */
     batch->damaged_count = 0;
 }
 
@@ -266,7 +282,6 @@ static enum ps_code take_artifact(struct ps_txn *txn, struct take *take)
 
     if (item != NULL) {
         item->event = weightiest(item);
-        item->ask_age = item->event != PS_EVENT_AGE;
     }
     take->row.next_number = 0;
     return code == PS_OK ? keep_row(txn, take->batch, &take->row) : code;

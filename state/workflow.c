@@ -308,49 +308,46 @@ static enum ps_code move_template(struct ps_txn *txn, const struct ps_workflow *
     return code;
 }
 
-/* Older runs of the template that are asked about again when a newer one has finished: what `keep the last N` needs,
- * for N up to this. Higher: every finished workflow costs so many more questions. */
-#define RUNS_ASKED_AGAIN_MAX 100
-
-struct older {
-    uint64_t numbers[RUNS_ASKED_AGAIN_MAX]; /* a ring: the newest of them stay */
-    size_t count;
-    uint64_t self;
-};
-
-static enum ps_code note_older(struct ps_txn *txn, void *user, const MDB_val *key,
-                               const MDB_val *none)
+static bool is_of_template(const MDB_val *at, const struct ps_key *key)
 {
-    struct older *older = user;
-    uint64_t number = ps_key_number_at(key, key->mv_size - 8);
-
-    (void)txn;
-    (void)none;
-    if (number == older->self) {
-        return PS_E_CANCELLED;
-    }
-    older->numbers[older->count++ % RUNS_ASKED_AGAIN_MAX] = number;
-    return PS_OK;
+    return at->mv_size == key->size_bytes &&
+           memcmp(at->mv_data, key->bytes, key->size_bytes - 16) == 0;
 }
 
-static enum ps_code queue_older(struct ps_txn *txn, const struct ps_workflow *workflow)
+enum ps_code ps_txn_queue_older(struct ps_txn *txn, uint64_t workflow_number)
 {
-    struct older older = { .self = workflow->number };
+    struct ps_workflow workflow;
+    MDB_cursor *cursor = NULL;
     struct ps_key key;
-    size_t count;
-    enum ps_code code = PS_OK;
+    MDB_val at;
+    MDB_val none;
+    bool found = false;
+    enum ps_code code = ps_txn_get_workflow(txn, workflow_number, &found, &workflow);
+    int rc;
 
-    if (!template_key(&key, workflow, 0)) {
-        return PS_OK;
+    if (code != PS_OK || !found || !template_key(&key, &workflow, workflow_number)) {
+        return code;
     }
-    memset(key.bytes + key.size_bytes - 16, 0, 16); /* the first of the template */
-    code =
-        ps_txn_walk(txn, PS_DB_WORKFLOW_TEMPLATES, &key, key.size_bytes - 16, note_older, &older);
-    count = older.count < RUNS_ASKED_AGAIN_MAX ? older.count : RUNS_ASKED_AGAIN_MAX;
-    for (size_t i = 0; i < count && code == PS_OK; i++) {
-        code = ps_queue_put(txn, PS_QUEUE_WORKFLOW, older.numbers[i], PS_EVENT_AGE);
+    at = ps_val(key.bytes, key.size_bytes);
+    rc = mdb_cursor_open(txn->mdb, txn->state->dbs[PS_DB_WORKFLOW_TEMPLATES], &cursor);
+    if (rc == 0) {
+        rc = mdb_cursor_get(cursor, &at, &none, MDB_SET);
     }
-    return code;
+    for (int i = 0; i < PS_NEWER_MAX && rc == 0 && code == PS_OK; i++) {
+        rc = mdb_cursor_get(cursor, &at, &none, MDB_PREV);
+        if (rc == 0 && !is_of_template(&at, &key)) {
+            break;
+        }
+        if (rc == 0) {
+            code = ps_queue_put(txn, PS_QUEUE_WORKFLOW, ps_key_number_at(&at, at.mv_size - 8),
+                                PS_EVENT_AGE);
+        }
+    }
+    if (cursor != NULL) {
+        mdb_cursor_close(cursor);
+    }
+    return code == PS_OK && rc != 0 && rc != MDB_NOTFOUND ? ps_txn_fail(txn, rc, "older runs")
+                                                          : code;
 }
 
 /* The workflow as it is after the event. */
@@ -424,9 +421,6 @@ static enum ps_code report_to(struct ps_txn *txn, uint64_t number,
     code = move_template(txn, &old, &fresh);
     if (code == PS_OK && news) {
         code = ps_queue_put(txn, PS_QUEUE_WORKFLOW, number, report->event);
-    }
-    if (code == PS_OK && news && report->event == PS_EVENT_COMPLETED) {
-        code = queue_older(txn, &fresh);
     }
     /* Last, as fresh has text in the map that this write may move. */
     return code == PS_OK ? write_workflow(txn, &fresh) : code;

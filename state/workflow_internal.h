@@ -34,4 +34,7 @@ PS_MUST_USE enum ps_code ps_txn_get_workflow(struct ps_txn *txn, uint64_t number
 PS_MUST_USE enum ps_code ps_txn_count_newer(struct ps_txn *txn, const struct ps_workflow *workflow,
                                             uint32_t *count_out);
 
+/** Queue the older finished runs of its template, up to PS_NEWER_MAX: one more is newer than they. */
+PS_MUST_USE enum ps_code ps_txn_queue_older(struct ps_txn *txn, uint64_t workflow_number);
+
 #endif

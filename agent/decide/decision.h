@@ -149,6 +149,7 @@ struct ps_reclaim_decision {
     bool has_after;          /* a policy or a label said so */
     char storage_class[64];  /* of archive */
     bool faulty;             /* KEEP as a policy failed */
+    bool used_newer;         /* a policy looked at workflow.newer: older runs are asked again */
     struct ps_origin origin; /* of the action */
 };
 

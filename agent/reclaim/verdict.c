@@ -54,7 +54,7 @@ static int64_t due_of(int64_t base_unix_s, uint64_t after_s)
 }
 
 /* False: the records cannot be read. */
-static bool ask(const struct ps_reclaim_item *item, const struct ps_reclaim_rules *rules,
+static bool ask(struct ps_reclaim_item *item, const struct ps_reclaim_rules *rules,
                 enum ps_reclaim_event event, int64_t now_unix_s, struct answer *answer_out)
 {
     struct ps_reclaim_asked asked;
@@ -63,6 +63,7 @@ static bool ask(const struct ps_reclaim_item *item, const struct ps_reclaim_rule
         return false;
     }
     rules->decider->reclaim(rules->decider->user, &asked.question, &answer_out->decision);
+    item->used_newer = item->used_newer || answer_out->decision.used_newer;
     answer_out->due_unix_s =
         due_of(ps_reclaim_base_unix_s(&asked, event), answer_out->decision.after_s);
     return true;
@@ -93,16 +94,46 @@ static void take(struct ps_reclaim_item *item, enum ps_reclaim_event event,
     }
 }
 
-/* Of two answers: keep, else the one that is due earlier. */
-static bool beats(const struct answer *a, const struct answer *b)
+/* Whether the answer to a later event takes the place of the one before, as it would have had they come one by one. */
+static bool replaces(const struct answer *later, const struct answer *before)
 {
-    if (a->decision.action == PS_ACTION_KEEP || b->decision.action == PS_ACTION_KEEP) {
-        return a->decision.action == PS_ACTION_KEEP;
+    if (later->decision.action == PS_ACTION_NONE) {
+        return false;
     }
-    if (!is_removal(&a->decision) || !is_removal(&b->decision)) {
-        return is_removal(&a->decision);
+    return !is_removal(&later->decision) || !is_removal(&before->decision) ||
+           later->due_unix_s < before->due_unix_s;
+}
+
+static bool has_happened(const struct ps_reclaim_item *item, enum ps_reclaim_event event)
+{
+    struct ps_workflow workflow;
+
+    if (event == item->event || event == PS_EVENT_AGE) {
+        return true;
     }
-    return a->due_unix_s < b->due_unix_s;
+    return ps_reclaim_item_workflow(item, &workflow) &&
+           ((event == PS_EVENT_COMPLETED && workflow.finished_unix_s != 0) ||
+            (event == PS_EVENT_DELETED && workflow.deleted_unix_s != 0));
+}
+
+/* What all that has happened to the artifact says, in order: the same however late it was recorded or planned. */
+static void plan_all(struct ps_reclaim_item *item, const struct ps_reclaim_rules *rules,
+                     int64_t now_unix_s)
+{
+    enum ps_reclaim_event last = item->event;
+    enum ps_reclaim_event best_event = PS_EVENT_AGE;
+    struct answer best = { .decision = { .action = PS_ACTION_NONE } };
+    struct answer answer;
+
+    for (int event = PS_EVENT_AGE; event <= (int)last; event++) {
+        if (has_happened(item, (enum ps_reclaim_event)event) &&
+            ask(item, rules, (enum ps_reclaim_event)event, now_unix_s, &answer) &&
+            replaces(&answer, &best)) {
+            best = answer;
+            best_event = (enum ps_reclaim_event)event;
+        }
+    }
+    take(item, best.decision.action != PS_ACTION_NONE ? best_event : last, &best);
 }
 
 /* A sweep asks again about what it deletes; what was cancelled by hand waits for another event. */
@@ -116,19 +147,10 @@ void ps_verdict_plan(struct ps_reclaim_item *item, const struct ps_reclaim_rules
                      int64_t now_unix_s)
 {
     struct ps_reclaim reclaim;
-    struct answer answer;
-    struct answer by_age;
 
     item->outcome = PS_OUTCOME_NONE;
-    if ((ps_reclaim_item_reclaim(item, &reclaim) && is_settled(&reclaim, item)) ||
-        !ask(item, rules, item->event, now_unix_s, &answer)) {
-        return;
-    }
-    if (item->ask_age && ask(item, rules, PS_EVENT_AGE, now_unix_s, &by_age) &&
-        beats(&by_age, &answer)) {
-        take(item, PS_EVENT_AGE, &by_age);
-    } else {
-        take(item, item->event, &answer);
+    if (!ps_reclaim_item_reclaim(item, &reclaim) || !is_settled(&reclaim, item)) {
+        plan_all(item, rules, now_unix_s);
     }
 }
 
@@ -150,20 +172,41 @@ static bool is_held(struct ps_reclaim_item *item)
     return true;
 }
 
-static bool is_claimed(struct ps_reclaim_item *item, const struct ps_reclaim *reclaim)
+/* The claim ends, the object stays; to archive it is for its last claim. */
+static void end_claim(struct ps_reclaim_item *item)
 {
     enum ps_reclaim_outcome outcome =
-        reclaim->what == PS_RECLAIM_DELETE ? PS_OUTCOME_DROP : PS_OUTCOME_KEEP;
+        item->next_what == PS_RECLAIM_DELETE ? PS_OUTCOME_DROP : PS_OUTCOME_KEEP;
 
     if (item->other_claims == 0) {
-        return false;
+        return;
     }
     if (item->other_workflow[0] != '\0') {
         ps_verdict_set(item, outcome, "the object is needed by workflow %s", item->other_workflow);
     } else {
         ps_verdict_set(item, outcome, "the object has another record");
     }
-    return true;
+}
+
+/* The event that it was planned on may be undone, as a workflow that runs again has not finished, or have a later time. All
+ * that has happened may still be a reason. */
+static void ask_again(struct ps_reclaim_item *item, const struct ps_reclaim_rules *rules,
+                      int64_t now_unix_s)
+{
+    struct ps_artifact artifact;
+    struct ps_workflow workflow;
+
+    if (ps_reclaim_item_artifact(item, &artifact)) {
+        bool has_workflow = ps_reclaim_item_workflow(item, &workflow);
+
+        item->event = ps_reclaim_weightiest(&artifact, has_workflow ? &workflow : NULL);
+        plan_all(item, rules, now_unix_s);
+    }
+}
+
+static bool is_due(const struct ps_reclaim_item *item, int64_t now_unix_s)
+{
+    return item->outcome == PS_OUTCOME_PLAN && item->next_due_unix_s <= now_unix_s;
 }
 
 void ps_verdict_due(struct ps_reclaim_item *item, const struct ps_reclaim_rules *rules,
@@ -173,17 +216,19 @@ void ps_verdict_due(struct ps_reclaim_item *item, const struct ps_reclaim_rules 
     struct answer answer;
 
     item->outcome = PS_OUTCOME_NONE;
-    if (!ps_reclaim_item_reclaim(item, &reclaim) || is_held(item) || is_claimed(item, &reclaim)) {
-        return;
-    }
-    if (!ask(item, rules, reclaim.event, now_unix_s, &answer)) {
+    if (!ps_reclaim_item_reclaim(item, &reclaim) || is_held(item) ||
+        !ask(item, rules, reclaim.event, now_unix_s, &answer)) {
         return;
     }
     take(item, reclaim.event, &answer);
-    if (answer.decision.action == PS_ACTION_NONE) {
+    if (!is_due(item, now_unix_s) && item->outcome != PS_OUTCOME_KEEP) {
+        ask_again(item, rules, now_unix_s);
+    }
+    if (item->outcome == PS_OUTCOME_NONE) {
         ps_verdict_set(item, PS_OUTCOME_KEEP, "no policy asks for it any more");
-    } else if (item->outcome == PS_OUTCOME_PLAN && answer.due_unix_s <= now_unix_s) {
+    } else if (is_due(item, now_unix_s)) {
         item->outcome = PS_OUTCOME_MARK;
+        end_claim(item);
     }
 }
 

@@ -27,7 +27,7 @@ void ps_verdict_plan(struct ps_reclaim_item *item, const struct ps_reclaim_rules
                      int64_t now_unix_s);
 
 /**
- * The same for a record that is due: holds, other claims, then the policies of today. Outcome MARK (go on), KEEP, DROP
+ * The same for a record that is due: holds, the policies of today, then other claims. Outcome MARK (go on), KEEP, DROP
  * (another record claims the object), POSTPONE (held for a time) or PLAN (due later by the policies of today).
  */
 void ps_verdict_due(struct ps_reclaim_item *item, const struct ps_reclaim_rules *rules,

@@ -2,6 +2,8 @@
 """What is recorded goes when its workflow says so, and nothing else: strategies, holds, races, the fuse, kills."""
 import json
 import os
+import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -148,7 +150,6 @@ def the_fuse(rig):
 def faulty_policies(rig):
     policies = rig.dir / "faulty"
     policies.mkdir()
-    saved = rig.env.get("PURSER_POLICY_PATH")
     rig.env["PURSER_POLICY_PATH"] = str(policies)
     for i, body in enumerate(("error('broken')", "while true do end", "return { action = 'destroy', reason = 'x' }",
                               "return { action = 'delete' }", "return { action = 'delete', after = -1, reason = 'x' }",
@@ -170,9 +171,46 @@ def faulty_policies(rig):
     items, _ = swept(rig)
     deleted = [key for key, item in items.items() if item["what"] == "deleted"]
     assert sorted(deleted) == [f"faulty/{i}" for i in range(7)] and not exists(rig, "faulty/0"), items
-    if saved is None:
-        del rig.env["PURSER_POLICY_PATH"]
+    del rig.env["PURSER_POLICY_PATH"]
     print("ok  a policy that fails, times out or answers nonsense keeps; mended, it is asked anew")
+
+
+def with_policies(rig, *names):
+    """Put these optional policies in force, as a user does: by a copy."""
+    directory = rig.dir / "chosen"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    for name in names:
+        shutil.copy(pathlib.Path(__file__).parents[2] / "policies" / "optional" / name, directory)
+    rig.env["PURSER_POLICY_PATH"] = str(directory)
+
+
+def shipped_policies(rig):
+    with_policies(rig, "31-only-succeeded.lua")
+    for status in ("Succeeded", "Failed"):
+        put(rig, f"ship/{status}", "--workflow", f"argo/ship-{status}", "--gc", "OnWorkflowCompletion")
+        rig.run("workflow", f"argo/ship-{status}", "completed", "--status", status)
+    swept(rig)
+    assert not exists(rig, "ship/Succeeded") and exists(rig, "ship/Failed")
+    with_policies(rig, "32-only-failed.lua")
+    put(rig, "ship/Succeeded", "--workflow", "argo/ship-good", "--gc", "OnWorkflowCompletion")
+    rig.run("workflow", "argo/ship-good", "completed", "--status", "Succeeded")
+    out, _ = rig.run("policy", "simulate", rig.env["PURSER_POLICY_PATH"], "--json")
+    result = json.loads(out)
+    assert result["delete"]["samples"] == [rig.url("ship/Failed")], result
+    rig.run("reclaims", "plan")
+    swept(rig)
+    assert exists(rig, "ship/Succeeded") and not exists(rig, "ship/Failed")
+    out, _ = rig.run("policy", "replay", rig.env["PURSER_POLICY_PATH"], "--since", "1d", "--json")
+    assert json.loads(out)["keep"]["count"] > 0, out
+    with_policies(rig, "34-keep-last.lua")
+    for i in range(7):
+        put(rig, f"last/{i}", "--workflow", f"argo/last-{i}", "--template", "train", "--gc", "OnWorkflowCompletion")
+        rig.run("workflow", f"argo/last-{i}", "completed", "--status", "Succeeded", "--now", f"+{i + 1}s")
+    swept(rig, "--now", "+1m")
+    assert [i for i in range(7) if exists(rig, f"last/{i}")] == [2, 3, 4, 5, 6]
+    del rig.env["PURSER_POLICY_PATH"]
+    print("ok  only succeeded, only failed, keep the last 5; simulate and replay")
 
 
 def run_killed(rig, point, *command):
@@ -233,6 +271,7 @@ def main():
         shared_objects(rig)
         the_fuse(rig)
         faulty_policies(rig)
+        shipped_policies(rig)
         kills(rig)
         an_unreachable_store(rig)
 
