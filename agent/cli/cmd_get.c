@@ -1,5 +1,6 @@
 #include "cli/app.h"
 #include "cli/output.h"
+#include "cli/reclaim_cli.h"
 
 #include "base/str.h"
 #include "transfer/download.h"
@@ -252,6 +253,9 @@ static enum ps_exit run(struct ps_app *app, const char *url, const char *dest)
         ps_app_run_until(app, &get.done);
     }
     ps_store_close(&get.open);
+    if (get.exit == PS_EXIT_DONE) {
+        ps_reclaim_note_fetched(app, url);
+    }
     return get.exit;
 }
 

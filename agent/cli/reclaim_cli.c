@@ -1,6 +1,7 @@
 #include "cli/reclaim_cli.h"
 
 #include "base/str.h"
+#include "state/decision_log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,6 +155,39 @@ enum ps_code ps_reclaim_plan_all(struct ps_app *app, struct ps_state *state, int
     }
     *result_out = planning.result;
     return PS_OK;
+}
+
+/* Most reads are of machines that record nothing: they must not get a state for it, nor wait for a disk. */
+static bool is_recorded(struct ps_app *app, const char *url)
+{
+    struct ps_reclaim_batch batch = { 0 };
+    struct ps_state *state =
+        app->state != NULL ? app->state : ps_app_open_state_read_only(app, NULL);
+    bool recorded = false;
+
+    if (state != NULL && ps_reclaim_take_url(state, url, 0, &batch, NULL) == PS_OK) {
+        recorded = batch.count > 0;
+    }
+    ps_reclaim_batch_clear(&batch);
+    if (state != app->state) {
+        ps_state_close(state);
+    }
+    return recorded;
+}
+
+void ps_reclaim_note_fetched(struct ps_app *app, const char *url)
+{
+    struct ps_state *state;
+    struct ps_err err;
+
+    if (!is_recorded(app, url)) {
+        return;
+    }
+    state = ps_app_open_state(app, &err);
+    if (state == NULL ||
+        ps_decision_fetched(state, url, ps_clock_unix_ms(app->clock) / 1000, &err) != PS_OK) {
+        ps_log(&app->log, PS_LOG_DEBUG, "reclaim", "the read is not noted: %s", err.message);
+    }
 }
 
 enum ps_code ps_reclaim_split_workflow(const char *text, char **ns_out, char **name_out,

@@ -37,6 +37,9 @@ PS_MUST_USE enum ps_code ps_reclaim_plan_all(struct ps_app *app, struct ps_state
                                              int64_t now_unix_s, struct ps_plan_result *result_out,
                                              struct ps_err *err);
 
+/** Note that url was read, when it is a recorded artifact; a state that is not there or cannot be written is no error. */
+void ps_reclaim_note_fetched(struct ps_app *app, const char *url);
+
 /** Split "NS/NAME" into heap texts that the caller frees. Errors: PS_E_INVALID. */
 PS_MUST_USE enum ps_code ps_reclaim_split_workflow(const char *text, char **ns_out, char **name_out,
                                                    struct ps_err *err);

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "cli/output.h"
 #include "cli/reclaim_cli.h"
+#include "reclaim/orphans.h"
 #include "reclaim/preview.h"
 #include "reclaim/sweeper.h"
 
@@ -206,6 +207,54 @@ static enum ps_code start_preview(struct run *run, int64_t now_unix_s, const str
     return *state_out != NULL ? ps_preview_start(&preview, &options, err) : err->code;
 }
 
+/* --- uploads that nobody will resume --- */
+
+struct abort_run {
+    uint64_t count;
+    struct ps_err err;
+    bool done;
+};
+
+static void on_orphans(void *user, uint64_t aborted_count, const struct ps_err *err)
+{
+    struct abort_run *aborting = user;
+
+    aborting->count = aborted_count;
+    if (err != NULL) {
+        aborting->err = *err;
+    }
+    aborting->done = true;
+}
+
+/* What fails here is tried again by the next run, so it is told and no more. */
+static void abort_orphans(struct run *run, int64_t now_unix_s)
+{
+    struct ps_app *app = run->app;
+    struct abort_run aborting = { .done = false };
+    const struct ps_orphans_options options = {
+        .loop = app->loop,
+        .state = app->state,
+        .opener = ps_reclaim_app_opener(app),
+        .now_unix_s = now_unix_s,
+        .older_than_ms = app->settings.reclaim_orphan_uploads_after_ms,
+        .on_done = on_orphans,
+        .user = &aborting,
+    };
+    struct ps_orphans *orphans = NULL;
+
+    if (ps_orphans_start(&orphans, &options, &aborting.err) == PS_OK) {
+        ps_app_run_until(app, &aborting.done);
+    }
+    if (aborting.count > 0 && !app->quiet && !app->json) {
+        (void)fprintf(stderr, "%" PRIu64 " interrupted uploads were given up and aborted\n",
+                      aborting.count);
+    }
+    if (aborting.err.code != PS_OK) {
+        ps_log(&app->log, PS_LOG_WARN, "reclaim", "an interrupted upload stays: %s",
+               aborting.err.message);
+    }
+}
+
 static enum ps_exit finish(struct run *run)
 {
     struct ps_app *app = run->app;
@@ -257,6 +306,9 @@ enum ps_exit ps_reclaims_run(struct ps_app *app)
         app->on_stop = on_stop; /* planning took it away */
         app->on_signal_user = &run;
         ps_app_run_until(app, &run.done);
+        if (!run.dry && run.err.code == PS_OK) {
+            abort_orphans(&run, now_unix_s);
+        }
         exit_code = finish(&run);
     }
     ps_state_close(read_only_state);

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 
-from rig import PURSER, Rig
+from rig import MIB, PURSER, Rig, kill
 
 
 def exists(rig, key):
@@ -203,6 +203,8 @@ def shipped_policies(rig):
     assert exists(rig, "ship/Succeeded") and not exists(rig, "ship/Failed")
     out, _ = rig.run("policy", "replay", rig.env["PURSER_POLICY_PATH"], "--since", "1d", "--json")
     assert json.loads(out)["keep"]["count"] > 0, out
+    rig.run("cat", rig.url("ship/Succeeded"))
+    assert "fetched" in rig.run("reclaims", "history")[0]
     with_policies(rig, "34-keep-last.lua")
     for i in range(7):
         put(rig, f"last/{i}", "--workflow", f"argo/last-{i}", "--template", "train", "--gc", "OnWorkflowCompletion")
@@ -236,6 +238,24 @@ def kills(rig):
         assert all(exists(rig, f"kill{n}/stay{i}") for i in range(3)), f"{point}: deleted what stays"
         assert not any(key.startswith(f"kill{n}/") for key in pending(rig)), f"{point}: left pending"
     print(f"ok  SIGKILL at {len(points)} points")
+
+
+def orphans(rig):
+    """An upload that was killed long ago is aborted; one that may be resumed is not."""
+    process = rig.start("put", "-q", "-", rig.url("orphan"), stdin=subprocess.PIPE)
+    process.stdin.write(bytes(12 * MIB))  # two parts of a stream that does not end
+    process.stdin.flush()
+    while not (rig.uploads_left() and rig.run("uploads", "--json")[0]):
+        assert process.poll() is None
+    kill(process)
+    process.stdin.close()
+    rig.run("reclaims", "run", "--now", "+6d")
+    assert rig.uploads_left() and rig.run("uploads", "--json")[0]
+    rig.run("reclaims", "run", "--dry-run", "--now", "+8d")
+    assert rig.uploads_left()
+    rig.run("reclaims", "run", "--now", "+8d")
+    assert not rig.uploads_left() and not rig.run("uploads", "--json")[0]
+    print("ok  an upload that nobody resumed for a week is aborted")
 
 
 def an_unreachable_store(rig):
@@ -273,6 +293,7 @@ def main():
         faulty_policies(rig)
         shipped_policies(rig)
         kills(rig)
+        orphans(rig)
         an_unreachable_store(rig)
 
 
