@@ -110,8 +110,8 @@ enum ps_code ps_artifact_encode(const struct ps_artifact *artifact, struct ps_bu
     ps_field_write_text(&writer, artifact->node_status);
     ps_field_write_text(&writer, artifact->name);
     ps_field_write_number(&writer, artifact->strategy, 1);
-    ps_field_write_number(&writer, (uint64_t)artifact->created_unix_s, 8);
-    ps_field_write_number(&writer, (uint64_t)artifact->recorded_unix_s, 8);
+    ps_field_write_time(&writer, artifact->created_unix_s);
+    ps_field_write_time(&writer, artifact->recorded_unix_s);
     write_labels(&writer, &artifact->labels);
     return writer.code;
 }
@@ -154,8 +154,8 @@ enum ps_code ps_artifact_decode(const void *value, size_t size_bytes,
     artifact_out->node_status = ps_field_read_text(&reader);
     artifact_out->name = ps_field_read_text(&reader);
     artifact_out->strategy = read_strategy(&reader);
-    artifact_out->created_unix_s = (int64_t)ps_field_read_number(&reader, 8);
-    artifact_out->recorded_unix_s = (int64_t)ps_field_read_number(&reader, 8);
+    artifact_out->created_unix_s = ps_field_read_time(&reader);
+    artifact_out->recorded_unix_s = ps_field_read_time(&reader);
     read_labels(&reader, &artifact_out->labels);
     return ps_field_reader_end(&reader, "artifact", err);
 }
@@ -171,10 +171,10 @@ enum ps_code ps_workflow_encode(const struct ps_workflow *workflow, struct ps_bu
     ps_field_write_text(&writer, workflow->template_name);
     ps_field_write_text(&writer, workflow->status);
     ps_field_write_number(&writer, workflow->strategy, 1);
-    ps_field_write_number(&writer, (uint64_t)workflow->created_unix_s, 8);
-    ps_field_write_number(&writer, (uint64_t)workflow->finished_unix_s, 8);
-    ps_field_write_number(&writer, (uint64_t)workflow->deleted_unix_s, 8);
-    ps_field_write_number(&writer, (uint64_t)workflow->cleared_unix_s, 8);
+    ps_field_write_time(&writer, workflow->created_unix_s);
+    ps_field_write_time(&writer, workflow->finished_unix_s);
+    ps_field_write_time(&writer, workflow->deleted_unix_s);
+    ps_field_write_time(&writer, workflow->cleared_unix_s);
     write_labels(&writer, &workflow->labels);
     write_labels(&writer, &workflow->annotations);
     return writer.code;
@@ -196,10 +196,10 @@ enum ps_code ps_workflow_decode(const void *value, size_t size_bytes,
     workflow_out->template_name = ps_field_read_text(&reader);
     workflow_out->status = ps_field_read_text(&reader);
     workflow_out->strategy = read_strategy(&reader);
-    workflow_out->created_unix_s = (int64_t)ps_field_read_number(&reader, 8);
-    workflow_out->finished_unix_s = (int64_t)ps_field_read_number(&reader, 8);
-    workflow_out->deleted_unix_s = (int64_t)ps_field_read_number(&reader, 8);
-    workflow_out->cleared_unix_s = (int64_t)ps_field_read_number(&reader, 8);
+    workflow_out->created_unix_s = ps_field_read_time(&reader);
+    workflow_out->finished_unix_s = ps_field_read_time(&reader);
+    workflow_out->deleted_unix_s = ps_field_read_time(&reader);
+    workflow_out->cleared_unix_s = ps_field_read_time(&reader);
     read_labels(&reader, &workflow_out->labels);
     read_labels(&reader, &workflow_out->annotations);
     return ps_field_reader_end(&reader, "workflow", err);

@@ -1,5 +1,6 @@
 #include "state/field.h"
 
+#include "base/encode.h"
 #include "state/record.h"
 
 #include <string.h>
@@ -41,6 +42,31 @@ void ps_field_write_text(struct ps_field_writer *writer, const char *text)
     ps_field_write_bytes(writer, text != NULL ? text : "", length + 1);
 }
 
+void ps_field_write_time(struct ps_field_writer *writer, int64_t unix_s)
+{
+    int64_t time = unix_s < 0 ? 0 : unix_s;
+
+    ps_field_write_number(writer, (uint64_t)(time < PS_FIELD_TIME_MAX ? time : PS_FIELD_TIME_MAX),
+                          5);
+}
+
+static unsigned hex_value(char digit)
+{
+    return digit >= '0' && digit <= '9'   ? (unsigned)(digit - '0')
+           : digit >= 'a' && digit <= 'f' ? (unsigned)(digit - 'a') + 10
+                                          : 16;
+}
+
+void ps_field_write_digest(struct ps_field_writer *writer, const char *hex)
+{
+    uint8_t bytes[8] = { 0 };
+
+    for (size_t i = 0; hex != NULL && strlen(hex) == 16 && i < 16; i++) {
+        bytes[i / 2] = (uint8_t)((unsigned)bytes[i / 2] << 4 | (hex_value(hex[i]) & 15U));
+    }
+    ps_field_write_bytes(writer, bytes, sizeof(bytes));
+}
+
 enum ps_code ps_field_reader_begin(struct ps_field_reader *reader, const void *value,
                                    size_t size_bytes, struct ps_err *err)
 {
@@ -78,6 +104,23 @@ uint64_t ps_field_read_number(struct ps_field_reader *reader, size_t size_bytes)
         value |= (uint64_t)bytes[i] << (8 * i);
     }
     return value;
+}
+
+int64_t ps_field_read_time(struct ps_field_reader *reader)
+{
+    return (int64_t)ps_field_read_number(reader, 5);
+}
+
+void ps_field_read_digest(struct ps_field_reader *reader, char *text)
+{
+    static const uint8_t none[8];
+    const void *bytes = ps_field_read_bytes(reader, sizeof(none));
+
+    if (bytes == NULL || memcmp(bytes, none, sizeof(none)) == 0) {
+        text[0] = '\0';
+    } else {
+        (void)ps_hex_encode(bytes, sizeof(none), text);
+    }
 }
 
 const char *ps_field_read_text(struct ps_field_reader *reader)

@@ -29,6 +29,12 @@ void ps_field_write_number(struct ps_field_writer *writer, uint64_t value, size_
 void ps_field_write_text(struct ps_field_writer *writer, const char *text);
 void ps_field_write_bytes(struct ps_field_writer *writer, const void *data, size_t size_bytes);
 
+/** Seconds since 1970 in 5 bytes: until the year 36812, which stands for never. Below 0 is written as 0. */
+#define PS_FIELD_TIME_MAX (((int64_t)1 << 40) - 1)
+void ps_field_write_time(struct ps_field_writer *writer, int64_t unix_s);
+/** 16 hex digits in 8 bytes; what is none, as "" is, is written as zeros. */
+void ps_field_write_digest(struct ps_field_writer *writer, const char *hex);
+
 /** Reads from front to back. Once failed, all further reads give 0 and "". */
 struct ps_field_reader {
     const unsigned char *at;
@@ -40,6 +46,9 @@ struct ps_field_reader {
 PS_MUST_USE enum ps_code ps_field_reader_begin(struct ps_field_reader *reader, const void *value,
                                                size_t size_bytes, struct ps_err *err);
 uint64_t ps_field_read_number(struct ps_field_reader *reader, size_t size_bytes);
+int64_t ps_field_read_time(struct ps_field_reader *reader);
+/** Zeros are "". text holds 17 bytes. */
+void ps_field_read_digest(struct ps_field_reader *reader, char *text);
 /** Never NULL; borrowed from the value. */
 const char *ps_field_read_text(struct ps_field_reader *reader);
 /** NULL when there are not so many. */

@@ -52,7 +52,7 @@ struct ps_reclaim {
     const char *policy; /* "built-in"; "" = not a policy: a hold, a user, the sweeper */
     const char *where;
     const char *reason;
-    const char *digest;
+    char digest[17]; /* "" = built-in */
 };
 
 /** Errors: PS_E_PARSE. Text of *reclaim_out points into value. */

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "state/artifact_value.h"
 #include "state/decision_log.h"
+#include "state/field.h"
 #include "state/reclaim_internal.h"
 #include "state/workflow_internal.h"
 
@@ -105,7 +106,7 @@ static enum ps_code log_item(struct ps_txn *txn, const struct settle *settle,
 static struct ps_reclaim of_words(const struct ps_reclaim_item *item, enum ps_reclaim_state state,
                                   int64_t now_unix_s)
 {
-    return (struct ps_reclaim){
+    struct ps_reclaim next = {
         .state = state,
         .what = item->next_what != 0 ? item->next_what : PS_RECLAIM_DELETE,
         .event = item->event,
@@ -115,8 +116,12 @@ static struct ps_reclaim of_words(const struct ps_reclaim_item *item, enum ps_re
         .policy = item->words.policy,
         .where = item->words.where,
         .reason = item->words.reason,
-        .digest = item->words.digest,
     };
+
+    /* As it is written: the key of reclaims_due must say the same. */
+    next.due_unix_s = next.due_unix_s < PS_FIELD_TIME_MAX ? next.due_unix_s : PS_FIELD_TIME_MAX;
+    ps_str_copy(next.digest, sizeof(next.digest), item->words.digest);
+    return next;
 }
 
 static bool is_same_decision(const struct ps_reclaim *a, const struct ps_reclaim *b)
@@ -175,7 +180,8 @@ static enum ps_code do_postpone(struct ps_txn *txn, const struct settle *settle,
         return PS_OK;
     }
     next.state = PS_RECLAIM_PENDING;
-    next.due_unix_s = item->next_due_unix_s;
+    next.due_unix_s =
+        item->next_due_unix_s < PS_FIELD_TIME_MAX ? item->next_due_unix_s : PS_FIELD_TIME_MAX;
     next.failure_count += item->held ? 0 : 1;
     code = log_item(txn, settle, item, now, PS_LOGGED_POSTPONED, next.due_unix_s);
     return code == PS_OK ? ps_txn_put_reclaim(txn, item->number, &next, &now->reclaim) : code;

@@ -29,14 +29,14 @@ enum ps_code ps_reclaim_encode(const struct ps_reclaim *reclaim, struct ps_buf *
     ps_field_write_number(&writer, reclaim->what, 1);
     ps_field_write_number(&writer, reclaim->event, 1);
     ps_field_write_number(&writer, (reclaim->by_hold ? 1U : 0) | (reclaim->by_user ? 2U : 0), 1);
-    ps_field_write_number(&writer, (uint64_t)reclaim->due_unix_s, 8);
-    ps_field_write_number(&writer, (uint64_t)reclaim->decided_unix_s, 8);
-    ps_field_write_number(&writer, reclaim->failure_count, 4);
+    ps_field_write_time(&writer, reclaim->due_unix_s);
+    ps_field_write_time(&writer, reclaim->decided_unix_s);
+    ps_field_write_number(&writer, reclaim->failure_count < 255 ? reclaim->failure_count : 255, 1);
     ps_field_write_text(&writer, reclaim->storage_class);
     ps_field_write_text(&writer, reclaim->policy);
     ps_field_write_text(&writer, reclaim->where);
     ps_field_write_text(&writer, reclaim->reason);
-    ps_field_write_text(&writer, reclaim->digest);
+    ps_field_write_digest(&writer, reclaim->digest);
     return writer.code;
 }
 
@@ -65,15 +65,15 @@ enum ps_code ps_reclaim_decode(const void *value, size_t size_bytes, struct ps_r
     kept_by = ps_field_read_number(&reader, 1);
     reclaim_out->by_hold = (kept_by & 1) != 0;
     reclaim_out->by_user = (kept_by & 2) != 0;
-    reclaim_out->due_unix_s = (int64_t)ps_field_read_number(&reader, 8);
-    reclaim_out->decided_unix_s = (int64_t)ps_field_read_number(&reader, 8);
-    reclaim_out->failure_count = (uint32_t)ps_field_read_number(&reader, 4);
+    reclaim_out->due_unix_s = ps_field_read_time(&reader);
+    reclaim_out->decided_unix_s = ps_field_read_time(&reader);
+    reclaim_out->failure_count = (uint32_t)ps_field_read_number(&reader, 1);
     reclaim_out->storage_class = ps_field_read_text(&reader);
     reclaim_out->policy = ps_field_read_text(&reader);
     reclaim_out->where = ps_field_read_text(&reader);
     reclaim_out->reason = ps_field_read_text(&reader);
-    reclaim_out->digest = ps_field_read_text(&reader);
-    if (!is_valid(state, what, event) || kept_by > 3 || reclaim_out->due_unix_s < 0) {
+    ps_field_read_digest(&reader, reclaim_out->digest);
+    if (!is_valid(state, what, event) || kept_by > 3) {
         reader.failed = true;
     }
     reclaim_out->state = (enum ps_reclaim_state)state;

@@ -33,7 +33,7 @@
  * Records in a round. Lower: more flushes of the disk. Higher: more memory (about 1.3 KB each) and, after a kill, more
  * records to look at again.
  */
-#define PS_SWEEP_ROUND_MAX 8000
+#define PS_SWEEP_ROUND_MAX 6000
 
 struct ps_sweeper;
 

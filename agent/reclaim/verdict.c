@@ -27,8 +27,12 @@ void ps_verdict_set(struct ps_reclaim_item *item, enum ps_reclaim_outcome outcom
 
 static void set_words(struct ps_reclaim_item *item, const struct ps_reclaim_decision *decision)
 {
+    const char *slash = strrchr(decision->origin.where, '/');
+
     ps_str_copy(item->words.policy, sizeof(item->words.policy), decision->origin.policy);
-    ps_str_copy(item->words.where, sizeof(item->words.where), decision->origin.where);
+    /* File and line: the directory is the same for a million records, and explain tells it. */
+    ps_str_copy(item->words.where, sizeof(item->words.where),
+                slash != NULL ? slash + 1 : decision->origin.where);
     ps_str_copy(item->words.reason, sizeof(item->words.reason), decision->origin.reason);
     ps_str_copy(item->words.digest, sizeof(item->words.digest), decision->origin.digest);
     ps_str_copy(item->words.storage_class, sizeof(item->words.storage_class),
