@@ -118,7 +118,7 @@ static void expired(struct scope *scope)
 
 /* --- workflows --- */
 
-static void tell(struct scope *scope, const struct ps_watched_workflow *workflow, bool deleted)
+static void tell(struct scope *scope, struct ps_watched_workflow *workflow, bool deleted)
 {
     struct ps_workflow_watch *watch = scope->watch;
 

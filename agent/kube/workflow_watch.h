@@ -39,10 +39,10 @@
 struct ps_workflow_sink {
     void *user;
     /**
-     * A workflow as it stands, or (deleted) as it last stood. False: it was taken, and no more please until
-     * ps_workflow_watch_resume.
+     * A workflow as it stands, or (deleted) as it last stood; it may be moved away, and be left zeroed. False: no more
+     * please, until ps_workflow_watch_resume; what is read already comes all the same, a few at most.
      */
-    bool (*workflow)(void *user, const struct ps_watched_workflow *workflow, bool deleted);
+    bool (*workflow)(void *user, struct ps_watched_workflow *workflow, bool deleted);
     /** A whole list of a namespace ("" = all) begins; one that was not ended by listed is void. */
     void (*list_begun)(void *user, const char *ns);
     /**

@@ -48,7 +48,7 @@ static void on_resume(uv_timer_t *timer)
     ps_workflow_watch_resume(probe->watch);
 }
 
-static bool on_workflow(void *user, const struct ps_watched_workflow *workflow, bool deleted)
+static bool on_workflow(void *user, struct ps_watched_workflow *workflow, bool deleted)
 {
     struct probe *probe = user;
     json_t *artifacts = json_array();

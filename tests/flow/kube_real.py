@@ -2,13 +2,17 @@
 """The workflow watcher and the lease against a real kube-apiserver, as the example's service account."""
 import json
 import pathlib
+import random
+import subprocess
 import tempfile
 import time
 
 import kube
 from fake_kube import workflow
-from real_kube import RealKube
-from rig import LONG
+from real_kube import ROOT, RealKube
+from rig import LONG, Rig
+from watch import PROBE as WATCH_PROBE
+from watch import Watcher
 
 MANY = 10000 if LONG else 1000
 
@@ -68,6 +72,25 @@ def live(real, token):
     real.delete("three")
 
 
+def examples(real, _):
+    """What examples/argo holds is what a real server takes, and what purser reads."""
+    folder = ROOT / "examples/argo"
+    for name in ("artifact-driver.yaml", "agent.yaml"):
+        real.apply(folder / name)
+    with Rig("file") as rig:
+        (settings,) = real.apply(folder / "settings.yaml")
+        (rig.dir / "purser.yaml").write_text(settings["data"]["purser.yaml"])
+        rig.run("policy", "list", "--config", rig.dir / "purser.yaml")
+        (policies,) = real.apply(folder / "policies.yaml")
+        (rig.dir / "policies").mkdir()
+        for name, text in policies["data"].items():
+            (rig.dir / "policies" / name).write_text(text)
+        rig.run("policy", "check", rig.dir / "policies")
+    for name in ("big-file.yaml", "two-strategies.yaml"):
+        (made,) = real.apply(folder / name)
+        real.delete(made["metadata"]["name"])
+
+
 def leaders(real, token):
     with Probe(real, token, "--lease", "purser-agent", "first", "3000") as first:
         assert first.next() == {"event": "leads", "leads": True}
@@ -79,6 +102,58 @@ def leaders(real, token):
         assert lease["spec"]["holderIdentity"] == "second", lease
         second.close()
         first.close = lambda: None
+
+
+def nothing_is_lost(real, token):
+    """Agents killed, the API server killed, watches expired: what the last one writes down is what happened."""
+    rng = random.Random(7)
+    with Rig("file") as rig:
+        config = rig.dir / "kubeconfig"
+        real.kubeconfig(config, token)
+        alive = {f"n{i:03}": "Running" for i in range(120)}
+        truth = dict(alive)
+        real.create_many(workflow(name, "Running", artifacts(name, 2, "OnWorkflowDeletion")) for name in alive)
+        agent = None
+        for round_number in range(12):
+            if agent is None:
+                agent = subprocess.Popen([WATCH_PROBE, str(config), str(rig.dir / "state"), "900"], env=rig.env,
+                                         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                         stderr=open(rig.dir / "agent.log", "ab"))
+            for _ in range(12):
+                name = rng.choice(sorted(alive))
+                if alive[name] == "Running":
+                    alive[name] = truth[name] = rng.choice(["Succeeded", "Failed"])
+                    real.patch(name, {"status": {"phase": alive[name], "finishedAt": "2026-01-02T03:05:05Z"}})
+                else:
+                    del alive[name]
+                    truth[name] = "deleted"
+                    real.delete(name)
+            if round_number % 3 == 1:
+                agent.kill()
+                agent.wait()
+                agent = None
+            if round_number % 4 == 2:
+                real.kill()
+                real.start()
+        if agent:
+            agent.kill()
+            agent.wait()
+        agent = Watcher(rig, None, config)
+        agent.until(lists=1, settled=True)
+        agent.process.stdin.close()
+        assert agent.process.wait(timeout=60) == 0
+        known = {}
+        for line in rig.run("workflow", "ls", "--json")[0].splitlines():
+            row = json.loads(line)
+            known[row["name"]] = "deleted" if row["deleted"] else row["status"]
+        # deleted before any agent had seen it: nobody can know of it, and nothing of it is on record
+        unknown = {name for name in truth if name not in known}
+        assert all(truth[name] == "deleted" for name in unknown), unknown
+        wrong = {name: (truth[name], known[name]) for name in known if truth.get(name) != known[name]}
+        assert not wrong, wrong
+        print(f"{len(known)} workflows as they are, {sum(v == 'deleted' for v in known.values())} of them deleted")
+    for name in alive:
+        real.delete(name)
 
 
 def many(real, token):
@@ -97,7 +172,7 @@ def many(real, token):
 def main():
     with RealKube() as real:
         token = real.install_argo()
-        for step in (live, leaders, many):
+        for step in (examples, live, leaders, nothing_is_lost, many):
             started = time.monotonic()
             step(real, token)
             print(f"{step.__name__} {time.monotonic() - started:.1f} s", flush=True)

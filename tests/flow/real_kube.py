@@ -80,16 +80,22 @@ class RealKube:
         return got if raw else json.loads(got)
 
     def apply(self, path):
-        """Create the objects of a YAML file, each at its place."""
+        """Create the objects of a YAML file, each at its place, and return them as the server has them."""
+        made = []
         places = {"ServiceAccount": "/api/v1/namespaces/argo/serviceaccounts",
                   "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
                   "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
                   "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/argo/roles",
                   "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/argo/rolebindings",
+                  "ConfigMap": "/api/v1/namespaces/argo/configmaps",
+                  "PersistentVolumeClaim": "/api/v1/namespaces/argo/persistentvolumeclaims",
+                  "Deployment": "/apis/apps/v1/namespaces/argo/deployments",
+                  "Workflow": self.place(),
                   "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"}
         for text in path.read_text().split("\n---\n"):
             kind = next(line.split()[1] for line in text.splitlines() if line.startswith("kind:"))
-            self.ask("POST", places[kind], text, kind="application/yaml")
+            made.append(self.ask("POST", f"{places[kind]}?fieldValidation=Strict", text, kind="application/yaml"))
+        return made
 
     def install_argo(self):
         """The namespace, Argo's Workflow CRD, and the example's roles. Returns a token of the agent's account."""

@@ -1,0 +1,550 @@
+#include "cli/watch_records.h"
+
+#include "base/str.h"
+#include "cli/watch_write.h"
+#include "kube/lease.h"
+#include "transfer/job.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/**
+ * A batch is one commit. Lower: more flushes of the disk. Higher: memory, as parsed workflows wait in it: about ten
+ * times their text.
+ */
+#define BATCH_COUNT_MAX 256
+#define BATCH_ARTIFACTS_MAX 4096
+
+/** What still comes after the watcher was asked to pause: 16 KiB a namespace, in which a workflow takes 200 bytes. */
+#define ITEMS_ROOM 6000
+
+enum {
+    GATHER_MS = 200, /* what comes within this time goes into one commit */
+    RETRY_MS = 5000,
+};
+
+#define LEASE_NAME "purser-agent"
+
+/* A namespace's list under way: since which turn of `seen`. */
+struct list_place {
+    char *ns;
+    uint64_t turn;
+    bool ended; /* waits for the worker to look what is gone */
+};
+
+struct ps_watch_records {
+    uv_loop_t *loop;
+    const struct ps_settings *settings;
+    const struct ps_clock *clock;
+    const struct ps_log *log;
+    ps_getenv_fn getenv;
+    void *getenv_user;
+    struct ps_state *state;
+    void (*on_recorded)(void *user);
+    void *user;
+    void (*on_stopped)(void *user);
+    void *stopped_user;
+    bool stopping;
+
+    struct ps_kube_client *client;
+    struct ps_lease *lease;
+    struct ps_workflow_watch *watch; /* NULL while another agent leads */
+    uv_timer_t *timer;               /* on the heap, as it outlives us until it is closed */
+
+    struct {
+        struct ps_watch_item items[ITEMS_ROOM];
+        size_t count;
+        size_t noted_count; /* those before are noted in seen */
+        size_t artifact_count;
+        struct ps_watch_seen seen; /* read by the worker while it looks for what is gone */
+        struct list_place lists[PS_WATCH_NAMESPACES_MAX];
+        size_t list_count;
+        bool paused;
+        struct ps_watch_records_stats stats;
+    } loop_only;
+
+    struct ps_job job; /* while it runs, the fields below are the worker's */
+    bool writing;
+    struct {
+        struct ps_watch_item items[ITEMS_ROOM];
+        struct ps_watch_batch batch;
+        struct list_place *list; /* to look for what is gone; NULL = a batch */
+        uint64_t list_turn;
+        uint64_t absent_count;
+    } worker_only;
+};
+
+static void write_next(struct ps_watch_records *records);
+static void on_timer(uv_timer_t *timer);
+
+/* --- writing --- */
+
+static void run_write(struct ps_job *job)
+{
+    struct ps_watch_records *records = job->user;
+    const struct list_place *list = records->worker_only.list;
+
+    if (list != NULL) { /* the loop leaves `seen` alone meanwhile */
+        job->code = ps_watch_write_absent(
+            records->state, ps_kube_client_server(records->client), list->ns,
+            &records->loop_only.seen, records->worker_only.list_turn,
+            records->worker_only.batch.now_unix_s, &records->worker_only.absent_count, &job->err);
+    } else {
+        job->code = ps_watch_write(&records->worker_only.batch, &job->err);
+    }
+}
+
+static void clear_items(struct ps_watch_item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        ps_watched_workflow_clear(&items[i].workflow);
+    }
+}
+
+static void end_batch(struct ps_watch_records *records)
+{
+    struct ps_watch_batch *batch = &records->worker_only.batch;
+
+    if (batch->foreign_count > 0) {
+        ps_log(records->log, PS_LOG_WARN, "watch", "%" PRIu64 " artifacts are kept: %s",
+               batch->foreign_count, batch->foreign);
+    }
+    records->loop_only.stats.artifact_count += batch->artifact_count;
+    records->loop_only.stats.foreign_count += batch->foreign_count;
+    clear_items(records->worker_only.items, batch->count);
+    batch->count = 0;
+}
+
+/* Note what is gathered and is not noted yet. One that is as it was is written all the same: that changes nothing. */
+static void note_gathered(struct ps_watch_records *records)
+{
+    bool changed = false;
+    struct ps_err err;
+
+    for (size_t i = records->loop_only.noted_count; i < records->loop_only.count; i++) {
+        if (ps_watch_seen_note(&records->loop_only.seen, &records->loop_only.items[i].workflow,
+                               &changed, &err) != PS_OK) {
+            ps_log(records->log, PS_LOG_ERROR, "watch", "%s", err.message);
+        }
+    }
+    records->loop_only.noted_count = records->loop_only.count;
+}
+
+static void end_list(struct ps_watch_records *records)
+{
+    records->worker_only.list->ended = false;
+    records->worker_only.list = NULL;
+    records->loop_only.stats.absent_count += records->worker_only.absent_count;
+    note_gathered(records);
+    if (records->worker_only.absent_count > 0) {
+        ps_log(records->log, PS_LOG_INFO, "watch",
+               "%" PRIu64 " workflows were deleted while nobody watched",
+               records->worker_only.absent_count);
+    }
+}
+
+static void records_free(struct ps_watch_records *records);
+
+static void start_job(struct ps_watch_records *records);
+static void move_batch(struct ps_watch_records *records);
+
+/* What was gathered is written before the end. What cannot be is told again by the next agent's list. */
+static void end_or_write_last(struct ps_watch_records *records, enum ps_code code)
+{
+    if (code == PS_OK && records->loop_only.count > 0) {
+        move_batch(records);
+        start_job(records);
+    } else {
+        records_free(records);
+    }
+}
+
+static void on_written(struct ps_job *job)
+{
+    struct ps_watch_records *records = job->user;
+
+    records->writing = false;
+    if (job->code != PS_OK) {
+        ps_log(records->log, PS_LOG_ERROR, "watch", "writing the state: %s: trying again",
+               job->err.message);
+    } else {
+        if (records->worker_only.list != NULL) {
+            end_list(records);
+        } else {
+            end_batch(records);
+        }
+        if (records->on_recorded != NULL && !records->stopping) {
+            records->on_recorded(records->user);
+        }
+    }
+    if (records->stopping) {
+        end_or_write_last(records, job->code);
+    } else if (job->code != PS_OK) {
+        (void)uv_timer_start(records->timer, on_timer, RETRY_MS, 0);
+    } else {
+        write_next(records);
+    }
+}
+
+static void start_job(struct ps_watch_records *records)
+{
+    records->writing = true;
+    records->worker_only.batch.now_unix_s = ps_clock_unix_ms(records->clock) / 1000;
+    records->worker_only.batch.artifact_count = 0;
+    records->worker_only.batch.foreign_count = 0;
+    records->worker_only.absent_count = 0;
+    ps_job_start(&records->job, records->loop, records, run_write, on_written);
+}
+
+/* The gathered items become the worker's. */
+static void move_batch(struct ps_watch_records *records)
+{
+    struct ps_watch_batch *batch = &records->worker_only.batch;
+
+    memcpy(records->worker_only.items, records->loop_only.items,
+           records->loop_only.count * sizeof(records->loop_only.items[0]));
+    batch->count = records->loop_only.count;
+    records->loop_only.count = 0;
+    records->loop_only.noted_count = 0;
+    records->loop_only.artifact_count = 0;
+}
+
+static struct list_place *ended_list(const struct ps_watch_records *records)
+{
+    for (size_t i = 0; i < records->loop_only.list_count; i++) {
+        if (records->loop_only.lists[i].ended) {
+            return (struct list_place *)(uintptr_t)&records->loop_only.lists[i];
+        }
+    }
+    return NULL;
+}
+
+static void resume(struct ps_watch_records *records)
+{
+    if (records->loop_only.paused && records->watch != NULL) {
+        records->loop_only.paused = false;
+        ps_workflow_watch_resume(records->watch);
+    }
+}
+
+/* A batch that failed is still there and goes first; then what was gathered; then what is gone. */
+static void write_next(struct ps_watch_records *records)
+{
+    if (records->writing) {
+        return;
+    }
+    if (records->worker_only.list == NULL && records->worker_only.batch.count == 0) {
+        if (records->loop_only.count > 0) {
+            move_batch(records);
+        } else {
+            records->worker_only.list = ended_list(records);
+            records->worker_only.list_turn =
+                records->worker_only.list != NULL ? records->worker_only.list->turn : 0;
+        }
+    }
+    if (records->worker_only.list != NULL || records->worker_only.batch.count > 0) {
+        start_job(records);
+    }
+    /* While the worker looks for what is gone, nothing may be noted as seen. */
+    if (records->worker_only.list == NULL && records->loop_only.count < BATCH_COUNT_MAX / 2) {
+        resume(records);
+    }
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct ps_watch_records *records = timer->data;
+
+    write_next(records);
+}
+
+/* --- the sink --- */
+
+static bool is_full(const struct ps_watch_records *records)
+{
+    return records->loop_only.count >= BATCH_COUNT_MAX ||
+           records->loop_only.artifact_count >= BATCH_ARTIFACTS_MAX ||
+           records->worker_only.list != NULL;
+}
+
+/* Full batches are written at once, others when nothing more has come for a moment. */
+static void gather(struct ps_watch_records *records)
+{
+    if (is_full(records)) {
+        write_next(records);
+    } else if (uv_is_active((uv_handle_t *)records->timer) == 0) {
+        (void)uv_timer_start(records->timer, on_timer, GATHER_MS, 0);
+    }
+    records->loop_only.paused = is_full(records);
+}
+
+/* False: it is as it was, and needs no write. */
+static bool is_news(struct ps_watch_records *records, const struct ps_watched_workflow *workflow)
+{
+    bool changed = true;
+    struct ps_err err;
+
+    if (records->worker_only.list != NULL) {
+        return true; /* noted when the worker has done: note_gathered */
+    }
+    if (ps_watch_seen_note(&records->loop_only.seen, workflow, &changed, &err) != PS_OK) {
+        ps_log(records->log, PS_LOG_ERROR, "watch", "%s", err.message);
+        return true;
+    }
+    return changed;
+}
+
+static bool on_workflow(void *user, struct ps_watched_workflow *workflow, bool deleted)
+{
+    struct ps_watch_records *records = user;
+    struct ps_watch_item *item;
+
+    if (!is_news(records, workflow) && !deleted) {
+        return !records->loop_only.paused;
+    }
+    if (records->loop_only.count == ITEMS_ROOM) {
+        ps_log(records->log, PS_LOG_ERROR, "watch", "%s/%s: no room for it, it is kept",
+               workflow->ns, workflow->name);
+        return false;
+    }
+    item = &records->loop_only.items[records->loop_only.count++];
+    item->workflow = *workflow;
+    item->deleted = deleted;
+    memset(workflow, 0, sizeof(*workflow));
+    records->loop_only.artifact_count += item->workflow.artifact_count;
+    if (records->worker_only.list == NULL) {
+        records->loop_only.noted_count = records->loop_only.count;
+    }
+    gather(records);
+    return !records->loop_only.paused;
+}
+
+static struct list_place *place_of(struct ps_watch_records *records, const char *ns)
+{
+    struct list_place *place = records->loop_only.lists;
+
+    for (size_t i = 0; i < records->loop_only.list_count; i++, place++) {
+        if (strcmp(place->ns, ns) == 0) {
+            return place;
+        }
+    }
+    place->ns = ps_strdup(ns);
+    if (records->loop_only.list_count == PS_WATCH_NAMESPACES_MAX || place->ns == NULL) {
+        return NULL;
+    }
+    records->loop_only.list_count++;
+    return place;
+}
+
+static void on_list_begun(void *user, const char *ns)
+{
+    struct ps_watch_records *records = user;
+    struct list_place *place = place_of(records, ns);
+
+    if (place != NULL) {
+        place->turn = records->loop_only.seen.turn + 1;
+        place->ended = false;
+    }
+}
+
+static void on_listed(void *user, const char *ns, bool whole)
+{
+    struct ps_watch_records *records = user;
+    struct list_place *place = place_of(records, ns);
+
+    if (place == NULL || !whole) {
+        ps_log(records->log, PS_LOG_WARN, "watch",
+               "the list could not be read to the last workflow: none is taken for deleted");
+        return;
+    }
+    place->ended = true;
+    write_next(records);
+}
+
+/* --- life --- */
+
+static void end_watch(struct ps_watch_records *records)
+{
+    ps_workflow_watch_free(records->watch);
+    records->watch = NULL;
+    records->loop_only.paused = false;
+}
+
+static void begin_watch(struct ps_watch_records *records)
+{
+    const struct ps_workflow_watch_options options = {
+        .loop = records->loop,
+        .client = records->client,
+        .clock = records->clock,
+        .log = records->log,
+        .namespaces = records->settings->watch_namespaces,
+        .sink = { .user = records,
+                  .workflow = on_workflow,
+                  .list_begun = on_list_begun,
+                  .listed = on_listed },
+    };
+    struct ps_err err;
+
+    if (ps_workflow_watch_start(&records->watch, &options, &err) != PS_OK) {
+        ps_log(records->log, PS_LOG_ERROR, "watch", "%s", err.message);
+    }
+}
+
+static void on_leads(void *user, bool leads)
+{
+    struct ps_watch_records *records = user;
+
+    if (leads && records->watch == NULL) {
+        begin_watch(records);
+    } else if (!leads) {
+        end_watch(records);
+    }
+}
+
+static void free_timer(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void records_free(struct ps_watch_records *records)
+{
+    void (*on_stopped)(void *user) = records->on_stopped;
+    void *user = records->stopped_user;
+
+    end_watch(records);
+    ps_lease_free(records->lease);
+    ps_kube_client_free(records->client);
+    if (records->timer != NULL) {
+        uv_close((uv_handle_t *)records->timer, free_timer);
+    }
+    clear_items(records->loop_only.items, records->loop_only.count);
+    clear_items(records->worker_only.items, records->worker_only.batch.count);
+    ps_watch_seen_clear(&records->loop_only.seen);
+    for (size_t i = 0; i < records->loop_only.list_count; i++) {
+        free(records->loop_only.lists[i].ns);
+    }
+    free(records);
+    if (on_stopped != NULL) {
+        on_stopped(user);
+    }
+}
+
+static enum ps_code make_client(struct ps_watch_records *records, struct ps_http_client *http,
+                                struct ps_err *err)
+{
+    struct ps_kube_config config = { 0 };
+    enum ps_code code = ps_kube_config_load(&config, records->settings->watch_kubeconfig,
+                                            records->getenv, records->getenv_user, err);
+
+    if (code == PS_OK) {
+        code = ps_kube_client_new(&records->client, http, &config, err);
+    }
+    ps_kube_config_clear(&config);
+    return code;
+}
+
+static enum ps_code start_lease(struct ps_watch_records *records, uint32_t lease_ms,
+                                struct ps_err *err)
+{
+    struct ps_lease_options options = {
+        .loop = records->loop,
+        .client = records->client,
+        .clock = records->clock,
+        .log = records->log,
+        .name = LEASE_NAME,
+        .duration_ms = lease_ms,
+        .on_change = on_leads,
+        .user = records,
+    };
+    char host[256] = "";
+    char *identity;
+    enum ps_code code;
+
+    (void)gethostname(host, sizeof(host) - 1);
+    /* A pod's name is its host name; the number tells two agents of one machine apart, and a restarted one. */
+    identity = ps_str_format("%s_%016" PRIx64, host, ps_clock_random(records->clock));
+    if (identity == NULL) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    }
+    options.identity = identity;
+    code = ps_lease_start(&records->lease, &options, err);
+    free(identity);
+    return code;
+}
+
+enum ps_code ps_watch_records_start(struct ps_watch_records **records_out,
+                                    const struct ps_watch_records_options *options,
+                                    struct ps_err *err)
+{
+    struct ps_watch_records *records = calloc(1, sizeof(*records));
+    enum ps_code code;
+
+    if (records == NULL) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    }
+    records->loop = options->loop;
+    records->settings = options->settings;
+    records->clock = options->clock;
+    records->log = options->log;
+    records->getenv = options->getenv;
+    records->getenv_user = options->getenv_user;
+    records->state = options->state;
+    records->on_recorded = options->on_recorded;
+    records->user = options->user;
+    code = make_client(records, options->http, err);
+    if (code == PS_OK) {
+        records->worker_only.batch = (struct ps_watch_batch){
+            .state = records->state,
+            .settings = records->settings,
+            .getenv = records->getenv,
+            .getenv_user = records->getenv_user,
+            .cluster = ps_kube_client_server(records->client),
+            .items = records->worker_only.items,
+        };
+        records->timer = malloc(sizeof(*records->timer));
+        code = records->timer != NULL ? start_lease(records, options->lease_ms, err)
+                                      : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    }
+    if (records->timer != NULL) {
+        (void)uv_timer_init(records->loop, records->timer);
+        records->timer->data = records;
+    }
+    if (code != PS_OK) {
+        records_free(records);
+        return code;
+    }
+    *records_out = records;
+    return PS_OK;
+}
+
+void ps_watch_records_stats(const struct ps_watch_records *records,
+                            struct ps_watch_records_stats *stats_out)
+{
+    *stats_out = records->loop_only.stats;
+    stats_out->leads = ps_lease_leads(records->lease);
+    stats_out->is_settled = !records->writing && records->loop_only.count == 0 &&
+                            records->worker_only.batch.count == 0 && ended_list(records) == NULL;
+    if (records->watch != NULL) {
+        ps_workflow_watch_stats(records->watch, &stats_out->watch);
+    }
+}
+
+void ps_watch_records_stop(struct ps_watch_records *records, void (*on_stopped)(void *user),
+                           void *user)
+{
+    if (records == NULL) {
+        if (on_stopped != NULL) {
+            on_stopped(user);
+        }
+        return;
+    }
+    records->on_stopped = on_stopped;
+    records->stopped_user = user;
+    records->stopping = true;
+    end_watch(records);
+    if (!records->writing) {
+        end_or_write_last(records, records->worker_only.batch.count > 0 ? PS_E_IO : PS_OK);
+    }
+}
