@@ -277,4 +277,5 @@ def main(kind):
             print(f"{kind}: {step.__name__} {time.monotonic() - started:.1f} s", flush=True)
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])
