@@ -45,6 +45,7 @@ enum ps_plugin_kind {
 };
 
 struct ps_plugin_stream; /* plugin_stream.c */
+struct ps_plugin_tree;   /* plugin_tree.c */
 
 struct ps_plugin_task {
     struct ps_plugin *plugin;
@@ -63,6 +64,7 @@ struct ps_plugin_task {
     struct ps_download *download;
     struct ps_store_op *op;
     struct ps_plugin_stream *stream;
+    struct ps_plugin_tree *tree;
 
     /* lists: what was found so far */
     struct ps_buf names; /* each with its NUL; relative to the configuration's prefix */
@@ -131,6 +133,23 @@ void ps_plugin_stream(struct ps_plugin_task *task);
 void ps_plugin_delete(struct ps_plugin_task *task);
 void ps_plugin_list(struct ps_plugin_task *task);
 void ps_plugin_is_directory(struct ps_plugin_task *task);
+
+/** The path is a directory; nothing was found at the key, and perhaps below it. */
+void ps_plugin_tree_save(struct ps_plugin_task *task);
+void ps_plugin_tree_load(struct ps_plugin_task *task);
+/** The task ends when its files have. */
+void ps_plugin_tree_stop(struct ps_plugin_task *task);
+void ps_plugin_tree_free(struct ps_plugin_task *task);
+
+/** A transfer of the task's configuration. Errors: those of ps_upload_start and ps_download_start. */
+PS_MUST_USE enum ps_code ps_plugin_start_upload(
+    const struct ps_plugin_task *task, const char *key, const char *url, const char *path,
+    void (*on_done)(void *user, const struct ps_upload_result *result, const struct ps_err *err),
+    void *user, struct ps_upload **upload_out, struct ps_err *err);
+PS_MUST_USE enum ps_code ps_plugin_start_download(
+    const struct ps_plugin_task *task, const char *key, const char *url, const char *path,
+    void (*on_done)(void *user, const struct ps_download_result *result, const struct ps_err *err),
+    void *user, struct ps_download **download_out, struct ps_err *err);
 
 /** End the stream whose client has taken nothing for longest, when that is a while. False = all are alive. */
 bool ps_plugin_stream_make_room(struct ps_plugin *plugin);

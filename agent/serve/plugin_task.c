@@ -134,6 +134,7 @@ static void task_free(struct ps_plugin_task *task)
         }
     }
     ps_plugin_stream_free(task);
+    ps_plugin_tree_free(task);
     ps_store_cancel(task->op);
     ps_plugin_config_release(&plugin->configs, task->config);
     ps_buf_clear(&task->names);
@@ -165,6 +166,10 @@ void ps_plugin_task_stop(struct ps_plugin_task *task)
 {
     struct ps_err err;
 
+    if (task->tree != NULL) {
+        ps_plugin_tree_stop(task);
+        return;
+    }
     if (task->upload != NULL) {
         ps_upload_stop(task->upload);
         return;

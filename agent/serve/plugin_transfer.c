@@ -36,6 +36,10 @@ static void on_loaded(void *user, const struct ps_download_result *result, const
     struct ps_err mode_err;
 
     task->download = NULL;
+    if (err != NULL && err->code == PS_E_NOT_FOUND) {
+        ps_plugin_tree_load(task); /* a directory, perhaps */
+        return;
+    }
     if (err == NULL) {
         log_done(task, "loaded", result->size_bytes, result->resumed_bytes, result->verified);
         err = set_mode(task, &mode_err) != PS_OK ? &mode_err : NULL;
@@ -43,26 +47,36 @@ static void on_loaded(void *user, const struct ps_download_result *result, const
     ps_plugin_task_end(task, err);
 }
 
-void ps_plugin_load(struct ps_plugin_task *task)
+enum ps_code ps_plugin_start_download(
+    const struct ps_plugin_task *task, const char *key, const char *url, const char *path,
+    void (*on_done)(void *user, const struct ps_download_result *result, const struct ps_err *err),
+    void *user, struct ps_download **download_out, struct ps_err *err)
 {
     const struct ps_plugin *plugin = task->plugin;
     const struct ps_download_options options = {
         .loop = plugin->loop,
         .store = task->config->open.store,
-        .key = task->key,
-        .url = task->url,
-        .path = task->path,
+        .key = key,
+        .url = url,
+        .path = path,
         .clock = plugin->clock,
         .log = plugin->log,
         .open_state = plugin->open_state,
         .open_state_user = plugin->open_state_user,
         .concurrency = task->config->says.concurrency,
-        .on_done = on_loaded,
-        .user = task,
+        .on_done = on_done,
+        .user = user,
     };
+
+    return ps_download_start(download_out, &options, err);
+}
+
+void ps_plugin_load(struct ps_plugin_task *task)
+{
     struct ps_err err;
 
-    if (ps_download_start(&task->download, &options, &err) != PS_OK) {
+    if (ps_plugin_start_download(task, task->key, task->url, task->path, on_loaded, task,
+                                 &task->download, &err) != PS_OK) {
         ps_plugin_task_end(task, &err);
     }
 }
@@ -80,17 +94,20 @@ static void on_saved(void *user, const struct ps_upload_result *result, const st
     ps_plugin_task_end(task, err);
 }
 
-void ps_plugin_save(struct ps_plugin_task *task)
+enum ps_code ps_plugin_start_upload(
+    const struct ps_plugin_task *task, const char *key, const char *url, const char *path,
+    void (*on_done)(void *user, const struct ps_upload_result *result, const struct ps_err *err),
+    void *user, struct ps_upload **upload_out, struct ps_err *err)
 {
     const struct ps_plugin *plugin = task->plugin;
     const struct ps_upload_options options = {
         .loop = plugin->loop,
         .store = task->config->open.store,
-        .key = task->key,
-        .url = task->url,
+        .key = key,
+        .url = url,
         .store_name = task->config->open.name,
         .bucket = task->config->open.bucket,
-        .source_path = task->path,
+        .source_path = path,
         .stream_fd = -1,
         .decider = plugin->decider,
         .policy_digest = plugin->policy_digest,
@@ -100,12 +117,22 @@ void ps_plugin_save(struct ps_plugin_task *task)
         .open_state_user = plugin->open_state_user,
         .wishes = { .part_size_bytes = task->config->says.part_size_bytes,
                     .concurrency = task->config->says.concurrency },
-        .on_done = on_saved,
-        .user = task,
+        .on_done = on_done,
+        .user = user,
     };
+
+    return ps_upload_start(upload_out, &options, err);
+}
+
+void ps_plugin_save(struct ps_plugin_task *task)
+{
+    struct stat status;
     struct ps_err err;
 
-    if (ps_upload_start(&task->upload, &options, &err) != PS_OK) {
+    if (stat(task->path, &status) == 0 && S_ISDIR(status.st_mode)) {
+        ps_plugin_tree_save(task);
+    } else if (ps_plugin_start_upload(task, task->key, task->url, task->path, on_saved, task,
+                                      &task->upload, &err) != PS_OK) {
         ps_plugin_task_end(task, &err);
     }
 }

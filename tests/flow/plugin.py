@@ -108,12 +108,39 @@ def delete_directory(rig):
         assert plugin.run("list", "many-not") == "many-not/kept\n"
 
 
+def directories(rig):
+    """Without an archive: an object a file, more of them than a page of a list has, and back again."""
+    tree = rig.dir / "tree"
+    for i in range(1100):
+        path = tree / f"d{i % 7}" / f"f{i}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"%d" % i * (i % 50))
+    (tree / "d0" / "deep" / "er").mkdir(parents=True)
+    (tree / "d0" / "deep" / "er" / "big").write_bytes(os.urandom(17 * MIB))
+    with Plugin(rig) as plugin:
+        plugin.run("save", tree, "saved/tree")
+        assert len(plugin.run("list", "saved/tree").splitlines()) == 1101
+        assert plugin.run("is-directory", "saved/tree") == "true\n"
+        plugin.run("load", "saved/tree", rig.dir / "tree.back")
+        subprocess.run(["diff", "-r", tree, rig.dir / "tree.back"], check=True)
+        plugin.run("load", "saved/tree", rig.dir / "tree.part", env={"ARTIFACT_SUB_PATH": "d0/deep"})
+        assert (rig.dir / "tree.part" / "er" / "big").stat().st_size == 17 * MIB
+        (tree / "link").symlink_to("/etc/passwd")
+        assert "link" in plugin.run("save", tree, "saved/linked", fails=True)
+        client = plugin.client("cancel", rig.dir / "tree.back", "saved/cancelled", 50)
+        client.communicate(timeout=60)
+        plugin.run("delete", "saved")
+    for name in ("tree", "tree.back", "tree.part"):
+        shutil.rmtree(rig.dir / name)
+
+
 def errors(rig):
     source = rig.source("small", 10)
     wrong = rig.dir / "wrong.yaml"
     with Plugin(rig) as plugin:
         missing = plugin.run("load", "no/such", rig.dir / "x", fails=True)
         assert "not found" in missing and "no/such" in missing, missing
+        assert not (rig.dir / "x").exists()
         assert "not found" in plugin.run("stream", "no/such", rig.dir / "x", fails=True)
         assert "not found" in plugin.run("list", "no/such", fails=True)
         for key in ("../x", "a/../../x", "/etc/x", ".", "", ".purser/uploads"):
@@ -268,7 +295,7 @@ def h2spec(rig):
 
 def main(kind):
     with Rig(kind) as rig:
-        for step in (round_trip, delete_directory, errors, parallel, cancel_and_deadline, abandoned, terminated,
+        for step in (round_trip, delete_directory, directories, errors, parallel, cancel_and_deadline, abandoned, terminated,
                      started_as_argo_does, grpcurl, h2spec):
             if kind != "file" and step in (started_as_argo_does, h2spec):
                 continue
