@@ -53,29 +53,30 @@ static void add_to_curl(struct ps_http_request *request)
 }
 
 /* What callers asked for while curl was on the stack. Each step may call users, who may add to the list: so it is
- * searched from its head again until nothing is left to do. */
+ * looked at from its head until it is empty. A list of its own, as there may be thousands of requests. */
 static bool run_one_put_off(struct ps_http_client *client)
 {
-    for (struct ps_http_request *request = client->requests; request != NULL;
-         request = request->next) {
-        if (request->state == PS_HTTP_CANCELLED) {
-            (void)curl_multi_remove_handle(client->multi, request->easy);
-            ps_http_request_free(request);
-            return true;
-        }
-        if (request->state == PS_HTTP_QUEUED) {
-            add_to_curl(request);
-            return true;
-        }
-        if (request->wake_wanted) {
-            request->wake_wanted = false;
-            client->in_curl = true; /* unpausing may deliver held bytes at once */
-            (void)curl_easy_pause(request->easy, CURLPAUSE_CONT);
-            client->in_curl = false;
-            return true;
-        }
+    struct ps_http_request *request = client->put_off;
+
+    if (request == NULL) {
+        return false;
     }
-    return false;
+    ps_http_request_take_off(request);
+    switch (request->state) {
+    case PS_HTTP_CANCELLED:
+        (void)curl_multi_remove_handle(client->multi, request->easy);
+        ps_http_request_free(request);
+        break;
+    case PS_HTTP_QUEUED:
+        add_to_curl(request);
+        break;
+    case PS_HTTP_RUNNING:
+        client->in_curl = true; /* unpausing may deliver held bytes at once */
+        (void)curl_easy_pause(request->easy, CURLPAUSE_CONT);
+        client->in_curl = false;
+        break;
+    }
+    return true;
 }
 
 static void after_curl(struct ps_http_client *client)
@@ -282,6 +283,7 @@ enum ps_code ps_http_start(struct ps_http_client *client, const struct ps_http_o
     *request_out = request;
     if (client->in_curl) {
         request->state = PS_HTTP_QUEUED;
+        ps_http_request_put_off(request);
     } else if (curl_multi_add_handle(client->multi, request->easy) == CURLM_OK) {
         request->state = PS_HTTP_RUNNING;
     } else {
@@ -296,7 +298,10 @@ void ps_http_resume(struct ps_http_request *request)
 {
     struct ps_http_client *client = request->client;
 
-    request->wake_wanted = true;
+    if (request->state == PS_HTTP_CANCELLED) {
+        return;
+    }
+    ps_http_request_put_off(request);
     if (!client->in_curl) {
         /* Not from here: unpausing may call on_data, and callbacks never come from within a call of the user's. */
         (void)uv_timer_start(client->kick, on_kick, 0, 0);
@@ -313,6 +318,7 @@ void ps_http_cancel(struct ps_http_request *request)
             ps_http_request_free(request);
         } else {
             request->state = PS_HTTP_CANCELLED;
+            ps_http_request_put_off(request);
         }
         return;
     }

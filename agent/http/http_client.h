@@ -30,6 +30,8 @@ struct ps_http_request;
 
 enum ps_push {
     PS_PUSH_TAKEN, /* all bytes were taken */
+    PS_PUSH_FULL, /* all were taken, and no more are wanted until ps_http_resume: what was received with them
+                      still comes, at most receive_buffer_bytes; cheaper than PAUSE, which has them kept */
     PS_PUSH_PAUSE, /* none were taken: they come again after ps_http_resume */
     PS_PUSH_STOP,  /* end the request with PS_E_CANCELLED; the owner knows why */
 };
@@ -81,6 +83,7 @@ struct ps_http_options {
     uint32_t
         stall_timeout_ms; /* without a byte either way; 0 = 30,000; UINT32_MAX = none (Complete) */
     uint32_t total_timeout_ms; /* 0 = none */
+    size_t receive_buffer_bytes; /* taken by one recv(2) for on_data, 1 KiB or more; 0 = 256 KiB */
     bool expect_continue;      /* send Expect: 100-continue and wait up to 1 s for leave */
     const char *ca_bundle;     /* file; NULL = the system's; copied */
     const char *ca_pem;        /* certificates as text, instead of ca_bundle; NULL = none; copied */

@@ -35,8 +35,9 @@ struct ps_http_request {
     struct ps_http_client *client;
     struct ps_http_request *next; /* in client->requests */
     struct ps_http_request **link;
+    struct ps_http_request *put_off_next;  /* in client->put_off */
+    struct ps_http_request **put_off_link; /* NULL = not in it */
     enum ps_http_state state;
-    bool wake_wanted;
     bool stopped_by_user; /* reader or writer ended it */
     bool body_too_large;
     bool answered; /* on_answer was called */
@@ -63,6 +64,8 @@ struct ps_http_client {
     uv_timer_t *kick;  /* runs what was put off, on the next turn of the loop */
     bool in_curl;      /* a callback of the multi handle may be on the stack */
     struct ps_http_request *requests;
+    struct ps_http_request
+        *put_off;       /* those to be added, woken or removed when curl has returned */
     CURL *idle_easy[8]; /* handles kept for the next requests: their buffers are warm */
     size_t idle_count;
     struct ps_http_stats stats;
@@ -73,6 +76,10 @@ PS_MUST_USE enum ps_code ps_http_request_new(struct ps_http_client *client,
                                              const struct ps_http_options *options,
                                              struct ps_http_request **request_out,
                                              struct ps_err *err);
+
+/** Put it on the list of what is done when curl has returned; twice is once. */
+void ps_http_request_put_off(struct ps_http_request *request);
+void ps_http_request_take_off(struct ps_http_request *request);
 
 /** Free it; the easy handle must be out of the multi handle. NULL is allowed. */
 void ps_http_request_free(struct ps_http_request *request);

@@ -93,6 +93,11 @@ static size_t on_curl_write(char *data, size_t size, size_t count, void *user)
     case PS_PUSH_TAKEN:
         request->client->stats.received_bytes += size_bytes;
         return size_bytes;
+    case PS_PUSH_FULL:
+        request->client->stats.received_bytes += size_bytes;
+        /* Both directions: pausing one has curl look at the other at once, and read all the same. */
+        (void)curl_easy_pause(request->easy, CURLPAUSE_ALL);
+        return size_bytes;
     case PS_PUSH_PAUSE:
         return CURL_WRITEFUNC_PAUSE;
     case PS_PUSH_STOP:
@@ -215,7 +220,10 @@ static void set_method(struct ps_http_request *request, const struct ps_http_opt
         }
     }
     if (options->on_data != NULL) {
-        (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER_BYTES);
+        (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
+                               options->receive_buffer_bytes != 0
+                                   ? (long)options->receive_buffer_bytes
+                                   : RECEIVE_BUFFER_BYTES);
     }
 }
 
@@ -322,6 +330,34 @@ static void link_in(struct ps_http_request *request)
     request->link = &client->requests;
 }
 
+void ps_http_request_put_off(struct ps_http_request *request)
+{
+    struct ps_http_client *client = request->client;
+
+    if (request->put_off_link != NULL) {
+        return;
+    }
+    request->put_off_next = client->put_off;
+    if (request->put_off_next != NULL) {
+        request->put_off_next->put_off_link = &request->put_off_next;
+    }
+    client->put_off = request;
+    request->put_off_link = &client->put_off;
+}
+
+void ps_http_request_take_off(struct ps_http_request *request)
+{
+    if (request->put_off_link == NULL) {
+        return;
+    }
+    *request->put_off_link = request->put_off_next;
+    if (request->put_off_next != NULL) {
+        request->put_off_next->put_off_link = request->put_off_link;
+    }
+    request->put_off_link = NULL;
+    request->put_off_next = NULL;
+}
+
 enum ps_code ps_http_request_new(struct ps_http_client *client,
                                  const struct ps_http_options *options,
                                  struct ps_http_request **request_out, struct ps_err *err)
@@ -358,6 +394,7 @@ void ps_http_request_free(struct ps_http_request *request)
     if (request == NULL) {
         return;
     }
+    ps_http_request_take_off(request);
     *request->link = request->next;
     if (request->next != NULL) {
         request->next->link = request->link;

@@ -29,6 +29,7 @@ struct get {
     struct file_meta meta;
     char etag[64];
     char *block;
+    size_t block_capacity_bytes;
     size_t block_size_bytes; /* read and not pushed yet */
     bool paused;
 };
@@ -117,8 +118,8 @@ static void run_open(struct file_op *op)
 static void run_read(struct file_op *op)
 {
     struct get *get = (struct get *)op;
-    size_t want_bytes =
-        get->left_bytes < FILE_BLOCK_BYTES ? (size_t)get->left_bytes : FILE_BLOCK_BYTES;
+    size_t want_bytes = get->left_bytes < get->block_capacity_bytes ? (size_t)get->left_bytes
+                                                                    : get->block_capacity_bytes;
     ssize_t got_bytes;
 
     do {
@@ -173,6 +174,12 @@ static bool push(struct get *get)
         get->left_bytes -= get->block_size_bytes;
         get->block_size_bytes = 0;
         return true;
+    case PS_PUSH_FULL:
+        get->offset_bytes += get->block_size_bytes;
+        get->left_bytes -= get->block_size_bytes;
+        get->block_size_bytes = 0;
+        get->paused = get->left_bytes > 0; /* the end needs no leave */
+        return !get->paused;
     case PS_PUSH_PAUSE:
         get->paused = true;
         return false;
@@ -255,7 +262,9 @@ struct ps_store_op *file_get(struct ps_store *store, const struct ps_get_request
     get->offset_bytes = request->has_range ? request->offset_bytes : 0;
     get->left_bytes = request->length_bytes;
     get->if_match = ps_strdup(request->if_match);
-    get->block = malloc(FILE_BLOCK_BYTES);
+    get->block_capacity_bytes =
+        request->buffer_bytes != 0 ? request->buffer_bytes : FILE_BLOCK_BYTES;
+    get->block = malloc(get->block_capacity_bytes);
     return get_start(
         get, get->block != NULL && (request->if_match == NULL || get->if_match != NULL), err);
 }

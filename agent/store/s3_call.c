@@ -264,6 +264,7 @@ static enum ps_code start_http(struct ps_s3_call *call, const struct ps_s3_reque
         .on_answer = on_http_answer,
         .on_data = call->options.sink ? on_http_data : NULL,
         .on_done = on_http_done,
+        .receive_buffer_bytes = call->options.receive_buffer_bytes,
         .user = call,
     };
 

@@ -47,7 +47,8 @@ struct ps_s3_call_options {
     const struct ps_checksum *sha256; /* of data; NULL or NONE = UNSIGNED-PAYLOAD */
     bool patient; /* the store works long before it answers: no stall timeout, 10 minutes in all */
     bool sink;    /* on_data gets the body of a 2xx answer */
-    uint64_t wait_ms; /* before the first attempt */
+    size_t receive_buffer_bytes; /* for on_data; 0 = http_client's choice */
+    uint64_t wait_ms;            /* before the first attempt */
 
     /** Before each attempt but the first: change the headers (a range). May be NULL. */
     enum ps_code (*before_resend)(void *user, struct ps_s3_pairs *headers, struct ps_err *err);

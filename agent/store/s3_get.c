@@ -227,7 +227,7 @@ static enum ps_push on_get_data(void *user, const void *data, size_t size_bytes)
     if (!ps_s3_op_leave(&get->op)) {
         return PS_PUSH_STOP;
     }
-    if (push == PS_PUSH_TAKEN) {
+    if (push == PS_PUSH_TAKEN || push == PS_PUSH_FULL) {
         get->skip_bytes -= skipped;
         get->next_bytes += given;
         ps_s3_call_progress(get->op.call);
@@ -297,13 +297,14 @@ static void get_clear(struct ps_s3_op *op)
     free(((struct get_op *)op)->if_match);
 }
 
-static enum ps_code start_get(struct get_op *get, struct ps_err *err)
+static enum ps_code start_get(struct get_op *get, size_t buffer_bytes, struct ps_err *err)
 {
     struct ps_s3_call_options call = {
         .operation = "get",
         .method = "GET",
         .key = get->op.key,
         .sink = true,
+        .receive_buffer_bytes = buffer_bytes,
         .before_resend = before_resend,
         .on_answer = on_get_answer,
         .on_data = on_get_data,
@@ -358,7 +359,7 @@ struct ps_store_op *ps_s3_get(struct ps_store *store, const struct ps_get_reques
         }
     }
     if (code == PS_OK) {
-        code = start_get(get, err);
+        code = start_get(get, request->buffer_bytes, err);
     }
     return ps_s3_op_started(&get->op, code);
 }

@@ -181,6 +181,8 @@ struct ps_get_request {
     uint64_t offset_bytes;
     uint64_t length_bytes; /* > 0 when has_range */
     struct ps_sink sink;
+    size_t
+        buffer_bytes; /* most that is read ahead of the sink, 1 KiB or more; 0 = the store's choice */
     /** Called once before the first byte; may be NULL. size_bytes is the whole object's. */
     void (*on_info)(void *user, const struct ps_object_info *info);
 };
