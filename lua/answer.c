@@ -401,3 +401,49 @@ void ps_answer_take_reclaim(lua_State *lua, struct ps_reclaim_fields *fields)
         (void)luaL_error(lua, "`after` and `action = 'keep'` exclude each other");
     }
 }
+
+/* --- download --- */
+
+/* Faster than any network: the same as no limit. */
+#define RATE_MAX ((uint64_t)1 << 50)
+
+static PS_MAY_RAISE enum ps_download_action need_download_action(lua_State *lua)
+{
+    const char *text = need_text(lua, "action", 16);
+
+    for (int i = PS_DOWNLOAD_STREAM; i <= PS_DOWNLOAD_RESTORE; i++) {
+        if (strcmp(text, ps_download_action_name((enum ps_download_action)i)) == 0) {
+            return (enum ps_download_action)i;
+        }
+    }
+    (void)luaL_error(lua, "`action` '%s' is none of stream redirect deny restore", text);
+    return PS_DOWNLOAD_DENY;
+}
+
+void ps_answer_take_download(lua_State *lua, struct ps_origin *origin,
+                             struct ps_download_decision *out)
+{
+    int table = lua_gettop(lua);
+    const char *key = NULL;
+    bool has_field = false;
+
+    luaL_checkstack(lua, 8, NULL);
+    check_reason(lua, table, origin);
+    lua_pushnil(lua);
+    while (next_field(lua, table, &key)) {
+        if (strcmp(key, "action") == 0) {
+            out->action = need_download_action(lua);
+            out->has_action = true;
+        } else if (strcmp(key, "rate") == 0) {
+            out->rate_bytes_per_s = need_bytes(lua, key, 1, RATE_MAX);
+        } else if (strcmp(key, "reason") != 0) {
+            fail_unknown(lua, key);
+        }
+        has_field = has_field || strcmp(key, "reason") != 0;
+        lua_pop(lua, 1);
+    }
+    if (!has_field) {
+        fail_empty(lua);
+    }
+    out->origin = *origin;
+}

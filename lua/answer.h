@@ -24,6 +24,8 @@ PS_MAY_RAISE void ps_answer_take_part_size(lua_State *lua, struct ps_origin *ori
                                            struct ps_part_size_decision *out);
 PS_MAY_RAISE void ps_answer_take_retry(lua_State *lua, struct ps_origin *origin,
                                        struct ps_retry_decision *out);
+PS_MAY_RAISE void ps_answer_take_download(lua_State *lua, struct ps_origin *origin,
+                                          struct ps_download_decision *out);
 
 /** What one policy answered to reclaim. */
 struct ps_reclaim_fields {

@@ -15,12 +15,14 @@ struct question {
     enum ps_hook hook;
     const struct ps_object_facts *object;
     const struct ps_retry_facts *failure;
+    const struct ps_download_facts *request;
     int64_t now_unix_s;
     struct ps_origin origin;
     struct ps_upload_decision *upload;
     size_t *text_used;
     struct ps_part_size_decision *part_size;
     struct ps_retry_decision *retry;
+    struct ps_download_decision *download;
     bool answered;
 };
 
@@ -31,6 +33,8 @@ static int ask(lua_State *lua)
     (void)lua_rawgeti(lua, LUA_REGISTRYINDEX, question->policy->refs[question->hook]);
     if (question->failure != NULL) {
         ps_facts_push_retry(lua, question->failure);
+    } else if (question->request != NULL) {
+        ps_facts_push_download(lua, question->request);
     } else {
         ps_facts_push_object(lua, question->object);
     }
@@ -43,6 +47,8 @@ static int ask(lua_State *lua)
         ps_answer_take_upload(lua, &question->origin, question->upload, question->text_used);
     } else if (question->part_size != NULL) {
         ps_answer_take_part_size(lua, &question->origin, question->part_size);
+    } else if (question->download != NULL) {
+        ps_answer_take_download(lua, &question->origin, question->download);
     } else {
         ps_answer_take_retry(lua, &question->origin, question->retry);
     }
@@ -171,6 +177,49 @@ static void decide_retry(void *user, const struct ps_retry_facts *failure, int64
     }
 }
 
+/* A policy that fails may have been the one to say no: it counts as deny, and deny from anyone wins. */
+static void decide_download(void *user, const struct ps_download_facts *request, int64_t now_unix_s,
+                            struct ps_download_decision *out)
+{
+    struct ps_policy_set *set = user;
+
+    ps_download_decision_init(out);
+    for (size_t i = 0; i < set->count; i++) {
+        struct policy *policy = &set->policies[i];
+        uint64_t fault_count = policy->fault_count;
+        struct ps_download_decision next = *out;
+        struct question question = {
+            .policy = policy,
+            .hook = PS_HOOK_DOWNLOAD,
+            .request = request,
+            .now_unix_s = now_unix_s,
+            .download = &next,
+        };
+
+        if (put_question(set, &question)) {
+            *out = next;
+        } else if (policy->fault_count != fault_count) {
+            out->origin = question.origin;
+            ps_str_copy(out->origin.reason, sizeof(out->origin.reason), "the policy failed");
+            out->has_action = true;
+            out->action = PS_DOWNLOAD_DENY;
+        }
+        if (out->action == PS_DOWNLOAD_DENY) {
+            return;
+        }
+    }
+}
+
+static bool has_hook(const struct ps_policy_set *set, enum ps_hook hook)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->policies[i].refs[hook] != LUA_NOREF) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct ps_decider ps_policy_set_decider(struct ps_policy_set *set)
 {
     if (set->count == 0) {
@@ -181,6 +230,8 @@ struct ps_decider ps_policy_set_decider(struct ps_policy_set *set)
         .upload = decide_upload,
         .part_size = decide_part_size,
         .retry = decide_retry,
+        .asks_download = has_hook(set, PS_HOOK_DOWNLOAD),
+        .download = decide_download,
         .reclaim = ps_policy_decide_reclaim,
     };
 }

@@ -145,3 +145,17 @@ void ps_facts_push_retry(lua_State *lua, const struct ps_retry_facts *failure)
     }
     make_read_only(lua);
 }
+
+void ps_facts_push_download(lua_State *lua, const struct ps_download_facts *request)
+{
+    luaL_checkstack(lua, 10, NULL);
+    lua_newtable(lua);
+    set_text(lua, "store", request->store);
+    set_text(lua, "key", request->key);
+    set_text(lua, "range", request->range);
+    set_text(lua, "subject", request->subject);
+    set_text(lua, "remote", request->remote);
+    set_text(lua, "storage_class", request->storage_class);
+    set_number(lua, "size_bytes", request->size_bytes);
+    make_read_only(lua);
+}

@@ -14,5 +14,6 @@
 /** Push the facts, read-only: writing raises, pairs works. */
 PS_MAY_RAISE void ps_facts_push_object(lua_State *lua, const struct ps_object_facts *object);
 PS_MAY_RAISE void ps_facts_push_retry(lua_State *lua, const struct ps_retry_facts *failure);
+PS_MAY_RAISE void ps_facts_push_download(lua_State *lua, const struct ps_download_facts *request);
 
 #endif

@@ -86,6 +86,28 @@ void ps_retry_decision_init(const struct ps_retry_facts *failure, struct ps_retr
     out->origin = builtin_origin(out->give_up ? "enough attempts" : "worth another attempt");
 }
 
+void ps_download_decision_init(struct ps_download_decision *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->action = PS_DOWNLOAD_STREAM;
+    out->origin = builtin_origin("whoever has a rule");
+}
+
+const char *ps_download_action_name(enum ps_download_action action)
+{
+    switch (action) {
+    case PS_DOWNLOAD_STREAM:
+        return "stream";
+    case PS_DOWNLOAD_REDIRECT:
+        return "redirect";
+    case PS_DOWNLOAD_DENY:
+        return "deny";
+    case PS_DOWNLOAD_RESTORE:
+        return "restore";
+    }
+    return "unknown";
+}
+
 static void builtin_upload(void *user, const struct ps_object_facts *object, int64_t now_unix_s,
                            struct ps_upload_decision *out)
 {
@@ -119,6 +141,15 @@ static void builtin_reclaim(void *user, const struct ps_reclaim_question *questi
     ps_reclaim_tell_builtin(question, out);
 }
 
+static void builtin_download(void *user, const struct ps_download_facts *request,
+                             int64_t now_unix_s, struct ps_download_decision *out)
+{
+    (void)user;
+    (void)request;
+    (void)now_unix_s;
+    ps_download_decision_init(out);
+}
+
 const struct ps_decider *ps_decider_builtin(void)
 {
     static const struct ps_decider builtin = {
@@ -126,6 +157,7 @@ const struct ps_decider *ps_decider_builtin(void)
         .part_size = builtin_part_size,
         .retry = builtin_retry,
         .reclaim = builtin_reclaim,
+        .download = builtin_download,
     };
     return &builtin;
 }

@@ -173,6 +173,34 @@ struct ps_reclaim_question {
     void *user;
 };
 
+/** A request to the gateway for an object. */
+struct ps_download_facts {
+    const char *store; /* name in the settings */
+    const char *key;   /* below the store's URL */
+    uint64_t size_bytes;
+    const char *range;         /* the Range header as sent; NULL = none */
+    const char *subject;       /* "token:1a2b3c4d", "link", "anyone"; NULL = nobody known */
+    const char *remote;        /* address */
+    const char *storage_class; /* "" = standard */
+};
+
+enum ps_download_action {
+    PS_DOWNLOAD_STREAM,   /* through the gateway */
+    PS_DOWNLOAD_REDIRECT, /* to a presigned URL of the store */
+    PS_DOWNLOAD_DENY,
+    PS_DOWNLOAD_RESTORE, /* ask the store for an archived object, and answer 409 */
+};
+
+struct ps_download_decision {
+    bool has_action; /* a policy said so: enough for who has no other rule */
+    enum ps_download_action action;
+    uint64_t rate_bytes_per_s; /* 0 = no limit */
+    struct ps_origin origin;   /* of the last answer */
+};
+
+/** "stream" "redirect" "deny" "restore"; static. */
+const char *ps_download_action_name(enum ps_download_action action);
+
 /** Built-in answers; their reasons are in HOUSE-style comments beside the values in decision.c. */
 #define PS_DEFAULT_THRESHOLD_BYTES ((uint64_t)16 * 1024 * 1024)
 #define PS_DEFAULT_PART_SIZE_BYTES ((uint64_t)16 * 1024 * 1024)
@@ -190,6 +218,10 @@ struct ps_decider {
                   struct ps_retry_decision *out);
     void (*reclaim)(void *user, const struct ps_reclaim_question *question,
                     struct ps_reclaim_decision *out);
+    bool
+        asks_download; /* some policy has the hook: the gateway looks at the object before it asks */
+    void (*download)(void *user, const struct ps_download_facts *request, int64_t now_unix_s,
+                     struct ps_download_decision *out);
 };
 
 /** The built-in answers, as a decider. Static. */
@@ -212,5 +244,6 @@ void ps_reclaim_decision_init(const struct ps_reclaim_question *question,
 /** Tell question->on_answer of the built-in answer. */
 void ps_reclaim_tell_builtin(const struct ps_reclaim_question *question,
                              const struct ps_reclaim_decision *decision);
+void ps_download_decision_init(struct ps_download_decision *out);
 
 #endif
