@@ -18,9 +18,9 @@ for arg in "$@"; do
 done
 
 packages=(gcc ninja-build cmake pkg-config libcurl4-openssl-dev libssl-dev liblmdb-dev liblua5.4-dev libcriterion-dev
-    libuv1-dev libexpat1-dev libjansson-dev libisal-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev
+    libuv1-dev libexpat1-dev libjansson-dev libisal-dev libmicrohttpd-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev
     protobuf-c-compiler zlib1g-dev clang-format-14 lua-check python3 python3-venv curl)
-long_packages=(clang-tidy-14 etcd-server openssl)
+long_packages=(clang-tidy-14 etcd-server openssl nginx-light chromium)
 versitygw=v1.8.0
 grpcurl=v1.9.3
 h2spec=v2.2.1+incompatible
@@ -93,6 +93,17 @@ install_apiserver() {
     echo "$version" >"$tools/kube-apiserver.version"
 }
 
+# The browser's driver of the page's test: one package, pinned.
+install_playwright() {
+    local wanted=playwright-core@1.49.1
+    if [ "$(cat "$cache/page/version" 2>/dev/null)" = $wanted ]; then return; fi
+    if ! command -v npm >/dev/null; then packages=(npm); install_packages; fi
+    mkdir -p "$cache/page"
+    npm install --prefix "$cache/page" --no-audit --no-fund $wanted >"$cache/page/npm.log" 2>&1 ||
+        { tail -20 "$cache/page/npm.log"; exit 1; }
+    echo $wanted >"$cache/page/version"
+}
+
 # build PRESET [LONG]: LONG=1 registers the long proofs too.
 build() {
     local preset=$1 long_tests=${2:-0} log=$cache/build-$1.log
@@ -109,6 +120,7 @@ install_go_tool grpcurl "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl"
 install_go_tool h2spec "github.com/summerwind/h2spec/cmd/h2spec@$h2spec"
 install_go_tool versitygw "github.com/versity/versitygw/cmd/versitygw@$versitygw"
 install_python_packages
+if [ $long = 1 ]; then install_playwright; fi
 if [ $long = 1 ]; then install_apiserver; fi
 if [ $long = 1 ]; then install_go_tool minio "github.com/minio/minio@$minio"; fi
 export PATH=$tools:$PATH

@@ -56,9 +56,17 @@ struct ps_settings {
     uint64_t reclaim_orphan_uploads_after_ms;
     char *gateway_listen;
     char *gateway_tokens_file;
+    char *gateway_allow; /* comma-separated STORE/PREFIX */
+    char *gateway_link_key_file;
+    char *gateway_public_url;
     char *gateway_tls_cert;
     char *gateway_tls_key;
     uint64_t gateway_memory_limit_bytes;
+    uint64_t gateway_header_limit_bytes;
+    uint64_t gateway_header_timeout_ms;
+    uint64_t gateway_stall_timeout_ms;
+    uint32_t gateway_connections;
+    uint32_t gateway_connections_per_address; /* 0 = no limit */
     char *admin_socket;
     char *metrics_listen;
     uint64_t plugin_grace_ms;

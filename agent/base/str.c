@@ -66,6 +66,28 @@ bool ps_str_has_suffix(const char *s, const char *suffix)
     return length >= suffix_length && strcmp(s + length - suffix_length, suffix) == 0;
 }
 
+size_t ps_utf8_length(const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    size_t length = s[0] == 0                      ? 0
+                    : s[0] < 0x80                  ? 1
+                    : s[0] >= 0xc2 && s[0] <= 0xdf ? 2
+                    : (s[0] & 0xf0) == 0xe0        ? 3
+                    : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
+                                                   : 0;
+
+    for (size_t i = 1; i < length; i++) {
+        if ((s[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) {
+        return 0;
+    }
+    return length;
+}
+
 bool ps_str_equal(const char *a, const char *b)
 {
     if (a == NULL || b == NULL) {

@@ -78,6 +78,27 @@ struct ps_state *ps_app_open_state_read_only(struct ps_app *app, struct ps_err *
     return open_state(app, true, err);
 }
 
+char *ps_app_state_path(struct ps_app *app, const char *setting, const char *name,
+                        struct ps_err *err)
+{
+    char *dir = NULL;
+    char *path = NULL;
+
+    if (setting[0] != '\0') {
+        path = ps_strdup(setting);
+    } else if (ps_settings_state_dir(&app->settings, app->getenv, app->getenv_user, &dir, err) !=
+               PS_OK) {
+        return NULL;
+    } else {
+        path = ps_str_format("%s/%s", dir, name);
+    }
+    free(dir);
+    if (path == NULL) {
+        (void)ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    }
+    return path;
+}
+
 void ps_app_run_until(struct ps_app *app, const bool *done)
 {
     while (!*done && uv_run(app->loop, UV_RUN_ONCE) != 0) {

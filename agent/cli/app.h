@@ -71,6 +71,10 @@ struct ps_state *ps_app_open_state(void *user, struct ps_err *err);
 /** The same, but it cannot be written, and nothing is created. Closed by the caller. */
 struct ps_state *ps_app_open_state_read_only(struct ps_app *app, struct ps_err *err);
 
+/** Heap path: setting when it is not "", else name in the state directory. NULL and *err on failure. */
+char *ps_app_state_path(struct ps_app *app, const char *setting, const char *name,
+                        struct ps_err *err);
+
 /** Run the loop until *done. */
 void ps_app_run_until(struct ps_app *app, const bool *done);
 
@@ -92,6 +96,10 @@ enum ps_exit ps_cmd_explain(struct ps_app *app, const char **args, int arg_count
 enum ps_exit ps_cmd_policy(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_plugin(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_doctor(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_agent(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_status(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_reload(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_drain(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_help(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_version(struct ps_app *app, const char **args, int arg_count);
 

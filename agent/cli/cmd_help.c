@@ -66,6 +66,16 @@ const struct ps_command ps_commands[] = {
       "that was read again afterwards.\n"
       "bench: what a decision costs.\n",
       1, 32, ps_cmd_policy, false },
+    { "agent", "", "serve downloads until SIGTERM (help settings: gateway)",
+      "Runs in the foreground. Objects are at http://LISTEN/a/STORE/KEY, where STORE is a\n"
+      "name under `stores` in the settings; nobody may read without a token of\n"
+      "gateway.tokens_file or a prefix in gateway.allow. SIGTERM finishes what is being sent.\n",
+      0, 0, ps_cmd_agent, true },
+    { "status", "", "what the agent of this machine does", "", 0, 0, ps_cmd_status, true },
+    { "reload", "", "have the agent load its policies anew",
+      "Policies that do not load leave the old ones in force, and exit with 2.\n", 0, 0,
+      ps_cmd_reload, false },
+    { "drain", "", "end the agent when what it sends is sent", "", 0, 0, ps_cmd_drain, false },
     { "plugin", "SOCKET", "serve Argo Workflows as its artifact plugin",
       "Also when called as purser-plugin SOCKET, which is how Argo starts it. Where to\n"
       "store is said by each artifact's configuration. SIGTERM lets calls end for plugin.grace\n"

@@ -1,6 +1,7 @@
 #include "cli/output.h"
 
 #include "base/str.h"
+#include "serve/json_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,50 +23,9 @@ void ps_output_json(const char *type, json_t **object)
     *object = NULL;
 }
 
-/* Length of the UTF-8 sequence at s, 0 when it is none (RFC 3629). */
-static size_t utf8_length(const unsigned char *s)
-{
-    size_t length = s[0] < 0x80                    ? 1
-                    : s[0] >= 0xc2 && s[0] <= 0xdf ? 2
-                    : (s[0] & 0xf0) == 0xe0        ? 3
-                    : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
-                                                   : 0;
-
-    for (size_t i = 1; i < length; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) {
-        return 0;
-    }
-    return length;
-}
-
 json_t *ps_output_text(const char *s)
 {
-    const unsigned char *at = (const unsigned char *)s;
-    json_t *text = json_string(s);
-    struct ps_buf buf;
-
-    if (text != NULL) {
-        return text;
-    }
-    ps_buf_init(&buf, 0);
-    while (*at != '\0') {
-        size_t length = utf8_length(at);
-        enum ps_code code = length > 0 ? ps_buf_append(&buf, at, length, NULL)
-                                       : ps_buf_append(&buf, "\xef\xbf\xbd", 3, NULL);
-
-        if (code != PS_OK) {
-            break;
-        }
-        at += length > 0 ? length : 1;
-    }
-    text = json_string(ps_buf_peek(&buf));
-    ps_buf_clear(&buf);
-    return text;
+    return ps_json_text(s);
 }
 
 static void decision_event(const struct ps_app *app, const struct ps_transfer_event *event)

@@ -57,12 +57,14 @@ enum ps_code ps_policies_load_set(struct ps_app *app, const char **dirs, size_t 
 
 enum ps_code ps_policies_load(struct ps_app *app, struct ps_err *err)
 {
-    enum ps_code code = ps_policies_load_set(app, NULL, 0, &app->policies, err);
+    struct ps_policy_set *set = NULL;
+    enum ps_code code = ps_policies_load_set(app, NULL, 0, &set, err);
 
     if (code == PS_OK) {
-        app->decider = ps_policy_set_decider(app->policies);
-        ps_str_copy(app->policy_digest, sizeof(app->policy_digest),
-                    ps_policy_set_digest(app->policies));
+        ps_policy_set_free(app->policies);
+        app->policies = set;
+        app->decider = ps_policy_set_decider(set);
+        ps_str_copy(app->policy_digest, sizeof(app->policy_digest), ps_policy_set_digest(set));
     }
     return code;
 }

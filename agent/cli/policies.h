@@ -11,7 +11,10 @@
 #include "cli/app.h"
 #include "lua/policy_set.h"
 
-/** Load the policies in force into app->policies and make app->decider of them. Errors as ps_policy_set_load. */
+/**
+ * Load the policies in force into app->policies and make app->decider of them. Called again it puts the new ones in the
+ * place of the old, which stay when it fails; not from within a decision. Errors as ps_policy_set_load.
+ */
 PS_MUST_USE enum ps_code ps_policies_load(struct ps_app *app, struct ps_err *err);
 
 /** Load a set from these directories only (dir_count > 0), or from the usual places. */

@@ -1,0 +1,235 @@
+#include "cli/agent_sweep.h"
+
+#include "cli/reclaim_cli.h"
+#include "reclaim/reclaim_planner.h"
+#include "reclaim/sweeper.h"
+#include "transfer/job.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+struct ps_agent_sweep {
+    struct ps_app *app;
+    uv_timer_t *timer;
+    struct ps_planner *planner; /* NULL = none under way; the same for the others */
+    struct ps_sweeper *sweeper;
+    struct ps_job queue_job;
+    bool queueing;
+    bool queue_wanted;
+    bool stopping;
+    void (*stopped)(void *user);
+    void *user;
+};
+
+static void begin_round(struct ps_agent_sweep *sweep);
+
+static void on_timer(uv_timer_t *timer)
+{
+    begin_round(timer->data);
+}
+
+static void end_round(struct ps_agent_sweep *sweep)
+{
+    void (*stopped)(void *user) = sweep->stopped;
+
+    if (sweep->stopping) {
+        sweep->stopped = NULL;
+        if (stopped != NULL) {
+            stopped(sweep->user);
+        }
+        return;
+    }
+    (void)uv_timer_start(sweep->timer, on_timer,
+                         sweep->queue_wanted ? 0 : sweep->app->settings.reclaim_interval_ms, 0);
+}
+
+/* --- sweep --- */
+
+static void on_swept(void *user, const struct ps_sweep_result *result, const struct ps_err *err)
+{
+    struct ps_agent_sweep *sweep = user;
+    const struct ps_log *log = &sweep->app->log;
+
+    sweep->sweeper = NULL;
+    if (err != NULL && err->code == PS_E_LOCKED) {
+        ps_log(log, PS_LOG_INFO, "reclaim", "%s", err->message);
+    } else if (err != NULL && err->code != PS_E_CANCELLED) {
+        ps_log(log, PS_LOG_ERROR, "reclaim", "%s", err->message);
+    }
+    if (result->due_count > 0) {
+        ps_log(log, PS_LOG_INFO, "reclaim",
+               "%" PRIu64 " due: %" PRIu64 " deleted, %" PRIu64 " gone already, %" PRIu64
+               " archived, %" PRIu64 " kept, %" PRIu64 " postponed%s%s",
+               result->due_count, result->deleted_count, result->gone_count, result->archived_count,
+               result->kept_count, result->postponed_count,
+               result->last_failure[0] != '\0' ? ": " : "", result->last_failure);
+    }
+    end_round(sweep);
+}
+
+static void start_sweeper(struct ps_agent_sweep *sweep)
+{
+    struct ps_app *app = sweep->app;
+    const struct ps_sweeper_options options = {
+        .loop = app->loop,
+        .state = app->state,
+        .rules = ps_reclaim_app_rules(app),
+        .opener = ps_reclaim_app_opener(app),
+        .clock = app->clock,
+        .fuse = { .count_max = app->settings.reclaim_fuse_count,
+                  .percent_max = app->settings.reclaim_fuse_percent },
+        .rate_per_s = app->settings.reclaim_rate_per_s,
+        .fault = &app->fault,
+        .on_done = on_swept,
+        .user = sweep,
+    };
+    struct ps_err err;
+
+    if (sweep->stopping) {
+        end_round(sweep);
+    } else if (ps_sweeper_start(&sweep->sweeper, &options, &err) != PS_OK) {
+        ps_log(&app->log, PS_LOG_ERROR, "reclaim", "%s", err.message);
+        end_round(sweep);
+    }
+}
+
+/* --- plan --- */
+
+static void on_planned(void *user, const struct ps_plan_result *result, const struct ps_err *err)
+{
+    struct ps_agent_sweep *sweep = user;
+
+    sweep->planner = NULL;
+    if (err != NULL && err->code != PS_E_CANCELLED) {
+        ps_log(&sweep->app->log, PS_LOG_ERROR, "reclaim", "planning: %s", err->message);
+        end_round(sweep);
+        return;
+    }
+    if (result->asked_count > 0) {
+        ps_log(&sweep->app->log, PS_LOG_INFO, "reclaim",
+               "asked about %" PRIu64 ": %" PRIu64 " planned, %" PRIu64 " kept",
+               result->asked_count, result->planned_count, result->kept_count);
+    }
+    start_sweeper(sweep);
+}
+
+static void start_planner(struct ps_agent_sweep *sweep)
+{
+    struct ps_app *app = sweep->app;
+    const struct ps_planner_options options = {
+        .loop = app->loop,
+        .state = app->state,
+        .rules = ps_reclaim_app_rules(app),
+        .clock = app->clock,
+        .fault = &app->fault,
+        .on_done = on_planned,
+        .user = sweep,
+    };
+    struct ps_err err;
+
+    if (ps_planner_start(&sweep->planner, &options, &err) != PS_OK) {
+        ps_log(&app->log, PS_LOG_ERROR, "reclaim", "planning: %s", err.message);
+        end_round(sweep);
+    }
+}
+
+/* --- all are asked anew --- */
+
+static void run_queue_all(struct ps_job *job)
+{
+    const struct ps_agent_sweep *sweep = job->user;
+    uint64_t count = 0;
+
+    job->code = ps_reclaim_queue_all(sweep->app->state, &count, &job->err);
+}
+
+static void on_queued(struct ps_job *job)
+{
+    struct ps_agent_sweep *sweep = job->user;
+
+    sweep->queueing = false;
+    if (job->code != PS_OK) {
+        ps_log(&sweep->app->log, PS_LOG_ERROR, "reclaim", "%s", job->err.message);
+    }
+    if (sweep->stopping) {
+        end_round(sweep);
+    } else {
+        start_planner(sweep);
+    }
+}
+
+static void begin_round(struct ps_agent_sweep *sweep)
+{
+    if (sweep->queue_wanted) {
+        sweep->queue_wanted = false;
+        sweep->queueing = true;
+        ps_job_start(&sweep->queue_job, sweep->app->loop, sweep, run_queue_all, on_queued);
+    } else {
+        start_planner(sweep);
+    }
+}
+
+static bool is_busy(const struct ps_agent_sweep *sweep)
+{
+    return sweep->queueing || sweep->planner != NULL || sweep->sweeper != NULL;
+}
+
+/* --- start and end --- */
+
+enum ps_code ps_agent_sweep_start(struct ps_agent_sweep **sweep_out, struct ps_app *app,
+                                  struct ps_err *err)
+{
+    struct ps_agent_sweep *sweep = calloc(1, sizeof(*sweep));
+
+    if (sweep != NULL) {
+        sweep->app = app;
+        sweep->timer = malloc(sizeof(*sweep->timer));
+    }
+    if (sweep == NULL || sweep->timer == NULL) {
+        free(sweep);
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    }
+    (void)uv_timer_init(app->loop, sweep->timer);
+    sweep->timer->data = sweep;
+    (void)uv_timer_start(sweep->timer, on_timer, 0, 0);
+    *sweep_out = sweep;
+    return PS_OK;
+}
+
+void ps_agent_sweep_stop(struct ps_agent_sweep *sweep, void (*stopped)(void *user), void *user)
+{
+    sweep->stopping = true;
+    sweep->stopped = stopped;
+    sweep->user = user;
+    (void)uv_timer_stop(sweep->timer);
+    if (sweep->planner != NULL) {
+        ps_planner_stop(sweep->planner);
+    }
+    if (sweep->sweeper != NULL) {
+        ps_sweeper_stop(sweep->sweeper);
+    }
+    if (!is_busy(sweep)) {
+        end_round(sweep);
+    }
+}
+
+static void free_timer(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+void ps_agent_sweep_free(struct ps_agent_sweep *sweep)
+{
+    if (sweep != NULL) {
+        uv_close((uv_handle_t *)sweep->timer, free_timer);
+        free(sweep);
+    }
+}
+
+void ps_agent_sweep_policies_changed(struct ps_agent_sweep *sweep)
+{
+    sweep->queue_wanted = true;
+    if (!is_busy(sweep) && !sweep->stopping) {
+        (void)uv_timer_start(sweep->timer, on_timer, 0, 0);
+    }
+}

@@ -1,0 +1,169 @@
+#include "cli/app.h"
+
+#include "base/str.h"
+#include "cli/admin_socket.h"
+#include "cli/agent_sweep.h"
+#include "cli/gateway_link.h"
+#include "cli/policies.h"
+#include "serve/admin.h"
+#include "serve/gateway.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* agent: in the foreground until SIGTERM, SIGINT or `purser drain`, which finish what is being sent. */
+
+struct agent {
+    struct ps_app *app;
+    struct ps_gateway *gateway;
+    struct ps_admin *admin;
+    struct ps_admin_context context;
+    struct ps_agent_sweep *sweep;
+    bool stopping;
+    bool drained;
+    bool swept;
+    bool done;
+};
+
+/* A stream needs two descriptors; the usual soft limit of 1,024 ends at 500 of them. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void on_drained(void *user)
+{
+    struct agent *agent = user;
+
+    agent->drained = true;
+    agent->done = agent->swept;
+}
+
+static void on_sweep_stopped(void *user)
+{
+    struct agent *agent = user;
+
+    agent->swept = true;
+    agent->done = agent->drained;
+}
+
+static void drain(void *user)
+{
+    struct agent *agent = user;
+
+    if (!agent->stopping) {
+        ps_log(&agent->app->log, PS_LOG_INFO, "agent", "draining");
+        agent->stopping = true;
+        ps_agent_sweep_stop(agent->sweep, on_sweep_stopped, agent);
+        ps_gateway_drain(agent->gateway, on_drained, agent);
+    }
+}
+
+static enum ps_code reload(void *user, struct ps_err *err)
+{
+    struct agent *agent = user;
+    enum ps_code code = ps_policies_load(agent->app, err);
+
+    if (code == PS_OK) {
+        ps_agent_sweep_policies_changed(agent->sweep);
+    }
+    return code;
+}
+
+static enum ps_code start_gateway(struct agent *agent, struct ps_err *err)
+{
+    struct ps_app *app = agent->app;
+    char *link_key_path = ps_gateway_link_key_path(app, err);
+    const struct ps_gateway_options options = {
+        .loop = app->loop,
+        .settings = &app->settings,
+        .factory = &app->factory,
+        .decider = &app->decider,
+        .clock = app->clock,
+        .log = &app->log,
+        .admin = &agent->context,
+        .link_key_path = link_key_path,
+    };
+    enum ps_code code =
+        link_key_path != NULL ? ps_gateway_new(&agent->gateway, &options, err) : err->code;
+
+    free(link_key_path);
+    return code;
+}
+
+static enum ps_code start_admin(struct agent *agent, struct ps_err *err)
+{
+    struct ps_app *app = agent->app;
+    char *path = ps_admin_socket_path(app, err);
+    enum ps_code code;
+
+    if (path == NULL) {
+        return err->code;
+    }
+    agent->context = (struct ps_admin_context){
+        .clock = app->clock,
+        .state = app->state,
+        .gateway = agent->gateway,
+        .policy_digest = app->policy_digest,
+        .started_unix_ms = ps_clock_unix_ms(app->clock),
+        .reload = reload,
+        .drain = drain,
+        .user = agent,
+    };
+    code = ps_admin_new(&agent->admin, app->loop, &app->log, path, &agent->context, err);
+    free(path);
+    return code;
+}
+
+static enum ps_code start(struct agent *agent, struct ps_err *err)
+{
+    enum ps_code code = ps_app_open_state(agent->app, err) != NULL ? PS_OK : err->code;
+
+    if (code == PS_OK) {
+        code = start_gateway(agent, err);
+    }
+    if (code == PS_OK) {
+        code = start_admin(agent, err);
+    }
+    return code == PS_OK ? ps_agent_sweep_start(&agent->sweep, agent->app, err) : code;
+}
+
+static void run_until_done(struct agent *agent)
+{
+    struct ps_app *app = agent->app;
+
+    app->on_stop = drain;
+    app->on_signal_user = agent;
+    ps_app_run_until(app, &agent->done);
+}
+
+enum ps_exit ps_cmd_agent(struct ps_app *app, const char **args, int arg_count)
+{
+    struct agent agent = { .app = app };
+    struct ps_err err;
+    enum ps_exit exit_code = PS_EXIT_DONE;
+
+    (void)args;
+    (void)arg_count;
+    raise_descriptor_limit();
+    if (start(&agent, &err) != PS_OK) {
+        exit_code = ps_app_fail(app, &err);
+    } else {
+        if (!app->quiet) {
+            (void)fprintf(stderr, "purser agent: gateway at %s, %zu stores\n",
+                          ps_gateway_address(agent.gateway), app->settings.store_count);
+        }
+        run_until_done(&agent);
+    }
+    ps_agent_sweep_free(agent.sweep);
+    ps_admin_free(agent.admin);
+    ps_gateway_free(agent.gateway);
+    return exit_code;
+}

@@ -1,0 +1,385 @@
+#include "serve/gateway_internal.h"
+
+#include "base/str.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/**
+ * What a stream costs besides its blocks: libcurl's handle and connection, libmicrohttpd's connection with its header
+ * buffer, ours. Measured as the growth of RSS over 1,000 streams that wait for their readers.
+ */
+#define STREAM_FIXED_BYTES ((uint64_t)32 * 1024)
+
+/** A stream's bytes are in up to three blocks: libcurl's, ours, libmicrohttpd's. */
+#define STREAM_BLOCKS 3
+
+size_t ps_gateway_block_bytes(const struct ps_gateway *gateway)
+{
+    /* Large blocks save system calls, which counts when few streams are fast; of thousands each is slow. */
+    static const struct {
+        uint32_t streams;
+        size_t block_bytes;
+    } steps[] = {
+        { 8, (size_t)256 * 1024 },
+        { 32, (size_t)64 * 1024 },
+        { 1000, (size_t)16 * 1024 },
+        { 4000, (size_t)8 * 1024 },
+    };
+
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        if (gateway->stats.streams < steps[i].streams) {
+            return steps[i].block_bytes;
+        }
+    }
+    return (size_t)4 * 1024;
+}
+
+uint64_t ps_gateway_stream_cost(size_t block_bytes)
+{
+    return STREAM_BLOCKS * (uint64_t)block_bytes + STREAM_FIXED_BYTES;
+}
+
+static void free_handle(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+void ps_gateway_body_clear(struct ps_gateway_body *body)
+{
+    if (body->pacer != NULL) {
+        uv_close((uv_handle_t *)body->pacer, free_handle);
+    }
+    free(body->block);
+    free(body->text);
+    ps_hasher_clear(&body->hasher);
+}
+
+/* --- ranges --- */
+
+static uint64_t range_length(const struct ps_exchange *exchange)
+{
+    return exchange->range_count == 0 ? exchange->size_bytes
+                                      : exchange->ranges[exchange->body.range_index].length_bytes;
+}
+
+/* RFC 9110 14.6: what stands before each part. */
+static int format_part_head(const struct ps_exchange *exchange, size_t index, char *text,
+                            size_t text_size_bytes)
+{
+    const struct ps_range *range = &exchange->ranges[index];
+
+    return snprintf(text, text_size_bytes,
+                    "\r\n--%s\r\nContent-Type: %s\r\nContent-Range: bytes %" PRIu64 "-%" PRIu64
+                    "/%" PRIu64 "\r\n\r\n",
+                    exchange->boundary, exchange->content_type, range->offset_bytes,
+                    range->offset_bytes + range->length_bytes - 1, exchange->size_bytes);
+}
+
+static int format_last(const struct ps_exchange *exchange, char *text, size_t text_size_bytes)
+{
+    return snprintf(text, text_size_bytes, "\r\n--%s--\r\n", exchange->boundary);
+}
+
+uint64_t ps_gateway_body_size(const struct ps_exchange *exchange)
+{
+    uint64_t sum_bytes = 0;
+
+    if (exchange->range_count == 0) {
+        return exchange->size_bytes;
+    }
+    for (size_t i = 0; i < exchange->range_count; i++) {
+        sum_bytes += exchange->ranges[i].length_bytes;
+        if (exchange->range_count > 1) {
+            sum_bytes += (uint64_t)format_part_head(exchange, i, NULL, 0);
+        }
+    }
+    return exchange->range_count > 1 ? sum_bytes + (uint64_t)format_last(exchange, NULL, 0)
+                                     : sum_bytes;
+}
+
+/* Put the part's head, or what stands behind the last part, in front of the block. */
+static void set_text(struct ps_exchange *exchange, bool is_last)
+{
+    struct ps_gateway_body *body = &exchange->body;
+    int length = is_last ? format_last(exchange, NULL, 0)
+                         : format_part_head(exchange, body->range_index, NULL, 0);
+
+    free(body->text);
+    body->text = malloc((size_t)length + 1);
+    body->text_taken_bytes = 0;
+    body->text_size_bytes = (size_t)length;
+    if (body->text == NULL) {
+        body->failed = true;
+    } else if (is_last) {
+        (void)format_last(exchange, body->text, (size_t)length + 1);
+    } else {
+        (void)format_part_head(exchange, body->range_index, body->text, (size_t)length + 1);
+    }
+}
+
+/* --- from the store --- */
+
+static void wake_reader(struct ps_exchange *exchange)
+{
+    if (exchange->body.waiting) {
+        exchange->body.waiting = false;
+        ps_httpd_wake(exchange->request);
+    }
+}
+
+static void cut(struct ps_exchange *exchange, const struct ps_err *err)
+{
+    struct ps_gateway *gateway = exchange->gateway;
+
+    ps_log(gateway->log, PS_LOG_WARN, "gateway", "%s/%s: cut after %" PRIu64 " bytes: %s",
+           exchange->store->name, exchange->name, exchange->sent_bytes, err->message);
+    gateway->stats.cut_count++;
+    gateway->stats.corrupt_count += err->code == PS_E_CORRUPT ? 1 : 0;
+    exchange->body.failed = true;
+    exchange->body.block_taken_bytes = exchange->body.block_used_bytes;
+    wake_reader(exchange);
+}
+
+/* Called with the last bytes, before they can be read: a user never gets a whole body that is wrong. */
+static bool is_right(struct ps_exchange *exchange)
+{
+    struct ps_checksum have;
+    struct ps_err err;
+
+    if (!exchange->body.verify) {
+        return true;
+    }
+    have = ps_hasher_finish(&exchange->body.hasher);
+    if (ps_checksum_equal(&have, &exchange->checksum)) {
+        exchange->gateway->stats.verified_count++;
+        return true;
+    }
+    (void)ps_err_set(&err, PS_E_CORRUPT, "the bytes received do not have the object's %s",
+                     ps_checksum_name(exchange->checksum.algorithm));
+    cut(exchange, &err);
+    return false;
+}
+
+static enum ps_push on_data(void *user, const void *data, size_t size_bytes)
+{
+    struct ps_exchange *exchange = user;
+    struct ps_gateway_body *body = &exchange->body;
+    bool is_last;
+
+    if (body->failed || exchange->state != PS_EXCHANGE_SENDING ||
+        size_bytes > body->block_capacity_bytes) {
+        return PS_PUSH_STOP;
+    }
+    if (body->block_used_bytes + size_bytes > body->block_capacity_bytes) {
+        return PS_PUSH_PAUSE;
+    }
+    memcpy(body->block + body->block_used_bytes, data, size_bytes);
+    if (body->verify) {
+        ps_hasher_update(&body->hasher, data, size_bytes);
+    }
+    body->block_used_bytes += size_bytes;
+    body->range_received_bytes += size_bytes;
+    exchange->gateway->stats.store_bytes += size_bytes;
+    is_last = body->range_received_bytes >= range_length(exchange);
+    if (is_last && !is_right(exchange)) {
+        return PS_PUSH_STOP;
+    }
+    wake_reader(exchange);
+    return is_last ? PS_PUSH_TAKEN : PS_PUSH_FULL; /* the last: let the store end */
+}
+
+static void on_info(void *user, const struct ps_object_info *info)
+{
+    struct ps_exchange *exchange = user;
+
+    if (exchange->state == PS_EXCHANGE_OPENING) {
+        ps_gateway_object_opened(exchange, info);
+    }
+}
+
+static void on_done(void *user, const struct ps_err *err)
+{
+    struct ps_exchange *exchange = user;
+    struct ps_err failure;
+
+    exchange->op = NULL;
+    if (exchange->state == PS_EXCHANGE_ENDED || exchange->body.failed) {
+        return;
+    }
+    if (exchange->state == PS_EXCHANGE_OPENING) {
+        if (err == NULL) {
+            (void)ps_err_set(&failure, PS_E_PARSE, "the store sent no headers");
+        }
+        ps_gateway_fail_by(exchange, err != NULL ? err : &failure);
+    } else if (exchange->body.range_received_bytes < range_length(exchange)) {
+        if (err == NULL) {
+            (void)ps_err_set(&failure, PS_E_TEMPORARY, "the store sent less than it said");
+        }
+        cut(exchange, err != NULL ? err : &failure);
+    }
+}
+
+static bool start_get(struct ps_exchange *exchange, struct ps_err *err)
+{
+    struct ps_gateway_body *body = &exchange->body;
+    struct ps_get_request request = {
+        .key = exchange->key,
+        .if_match = exchange->etag != NULL && exchange->etag[0] == '"' ? exchange->etag : NULL,
+        .sink = { .write = on_data, .user = exchange },
+        .buffer_bytes = body->block_capacity_bytes,
+        .on_info = on_info,
+    };
+
+    if (body->block == NULL) {
+        body->block = malloc(body->block_capacity_bytes);
+    }
+    if (body->block == NULL) {
+        (void)ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+        return false;
+    }
+    if (exchange->range_count > 0) {
+        request.has_range = true;
+        request.offset_bytes = exchange->ranges[body->range_index].offset_bytes;
+        request.length_bytes = exchange->ranges[body->range_index].length_bytes;
+    }
+    body->range_received_bytes = 0;
+    exchange->op = ps_store_get(exchange->store->open.store, &request, on_done, exchange, err);
+    return exchange->op != NULL;
+}
+
+void ps_gateway_body_start(struct ps_exchange *exchange)
+{
+    struct ps_err err;
+
+    exchange->state = PS_EXCHANGE_OPENING;
+    if (exchange->range_count > 1) {
+        set_text(exchange, false);
+    }
+    if (!start_get(exchange, &err)) {
+        ps_gateway_fail_by(exchange, &err);
+    }
+}
+
+/* --- to the user --- */
+
+/* The range is sent: the next one, or the end of a multipart. */
+static void next_range(struct ps_exchange *exchange)
+{
+    struct ps_gateway_body *body = &exchange->body;
+    struct ps_err err;
+
+    ps_store_cancel(exchange->op);
+    exchange->op = NULL;
+    if (exchange->range_count < 2 || body->range_index >= exchange->range_count) {
+        return;
+    }
+    body->range_index++;
+    if (body->range_index == exchange->range_count) {
+        set_text(exchange, true);
+        return;
+    }
+    set_text(exchange, false);
+    if (!start_get(exchange, &err)) {
+        cut(exchange, &err);
+    }
+}
+
+static size_t take_text(struct ps_gateway_body *body, void *into, size_t size)
+{
+    size_t left_bytes = body->text_size_bytes - body->text_taken_bytes;
+    size_t taken_bytes = left_bytes < size ? left_bytes : size;
+
+    memcpy(into, body->text + body->text_taken_bytes, taken_bytes);
+    body->text_taken_bytes += taken_bytes;
+    if (body->text_taken_bytes == body->text_size_bytes) {
+        free(body->text);
+        body->text = NULL;
+    }
+    return taken_bytes;
+}
+
+/* Bytes of the block; when it is empty the store is asked for more. */
+static size_t take_block(struct ps_exchange *exchange, void *into, size_t size)
+{
+    struct ps_gateway_body *body = &exchange->body;
+    size_t left_bytes = body->block_used_bytes - body->block_taken_bytes;
+    size_t taken_bytes = left_bytes < size ? left_bytes : size;
+
+    memcpy(into, body->block + body->block_taken_bytes, taken_bytes);
+    body->block_taken_bytes += taken_bytes;
+    if (body->block_taken_bytes < body->block_used_bytes) {
+        return taken_bytes;
+    }
+    body->block_taken_bytes = 0;
+    body->block_used_bytes = 0;
+    if (body->range_received_bytes >= range_length(exchange)) {
+        next_range(exchange);
+    } else {
+        ps_store_wake(exchange->op);
+    }
+    return taken_bytes;
+}
+
+static void on_pace(uv_timer_t *timer)
+{
+    wake_reader(timer->data);
+}
+
+/* Bytes that may go now under the rate, at most size; 0 and the timer set when it is not time yet. */
+static size_t paced(struct ps_exchange *exchange, size_t size)
+{
+    struct ps_gateway_body *body = &exchange->body;
+    uint64_t elapsed_ms = uv_now(exchange->gateway->loop) - exchange->started_ms;
+    uint64_t step_bytes = body->rate_bytes_per_s / 10 + 1; /* ten steps a second */
+    uint64_t allowed_bytes = body->rate_bytes_per_s / 1000 * elapsed_ms +
+                             body->rate_bytes_per_s % 1000 * elapsed_ms / 1000 + step_bytes;
+    uint64_t room_bytes =
+        allowed_bytes > exchange->sent_bytes ? allowed_bytes - exchange->sent_bytes : 0;
+
+    if (body->rate_bytes_per_s == 0) {
+        return size;
+    }
+    if (room_bytes > 0) {
+        return room_bytes < size ? (size_t)room_bytes : size;
+    }
+    if (body->pacer == NULL) {
+        body->pacer = malloc(sizeof(*body->pacer));
+        if (body->pacer == NULL) {
+            return size;
+        }
+        (void)uv_timer_init(exchange->gateway->loop, body->pacer);
+        body->pacer->data = exchange;
+    }
+    (void)uv_timer_start(body->pacer, on_pace, 100, 0);
+    return 0;
+}
+
+ssize_t ps_gateway_body_read(void *user, void *into, size_t size)
+{
+    struct ps_exchange *exchange = user;
+    struct ps_gateway_body *body = &exchange->body;
+    size_t got_bytes;
+
+    if (body->failed) {
+        return PS_HTTPD_FAILED;
+    }
+    size = paced(exchange, size);
+    if (size == 0) {
+        body->waiting = true;
+        return PS_HTTPD_LATER;
+    }
+    if (body->text != NULL) {
+        got_bytes = take_text(body, into, size);
+    } else if (body->block_taken_bytes < body->block_used_bytes) {
+        got_bytes = take_block(exchange, into, size);
+    } else {
+        body->waiting = true;
+        return PS_HTTPD_LATER;
+    }
+    exchange->sent_bytes += got_bytes;
+    exchange->gateway->stats.sent_bytes += got_bytes;
+    return (ssize_t)got_bytes;
+}

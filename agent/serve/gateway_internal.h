@@ -1,0 +1,157 @@
+/**
+ * gateway_internal - what the gateway_*.c files share.
+ *
+ * Flow:    gateway.c (routes) -> gateway_object.c (one object) -> gateway_body.c (its bytes)
+ * Thread:  the loop thread
+ * Source:  none
+ */
+#ifndef PS_SERVE_GATEWAY_INTERNAL_H
+#define PS_SERVE_GATEWAY_INTERNAL_H
+
+#include "serve/gateway.h"
+
+#include "serve/access.h"
+#include "serve/admin_reclaims.h"
+#include "serve/admin_state.h"
+#include "serve/httpd.h"
+#include "serve/range.h"
+#include "serve/signed_link.h"
+#include "serve/target.h"
+
+/** A store that is served. */
+struct ps_gateway_store {
+    const char *name; /* of the settings */
+    struct ps_open_store open;
+};
+
+struct ps_gateway {
+    uv_loop_t *loop;
+    const struct ps_settings *settings;
+    const struct ps_decider *decider;
+    const struct ps_clock *clock;
+    const struct ps_log *log;
+    const struct ps_admin_context *admin;
+    struct ps_httpd *httpd;
+    struct ps_access *access;
+    struct ps_link_key link_key;
+    struct ps_gateway_store stores[PS_SETTINGS_STORES_MAX];
+    size_t store_count;
+    uint64_t memory_limit_bytes;
+    bool draining;
+    struct ps_exchange *exchanges; /* those for an artifact */
+    struct ps_gateway_stats stats;
+};
+
+/** The bytes of one answer: texts (of a multipart/byteranges) and ranges of the object, in order. */
+struct ps_gateway_body {
+    char *block; /* what the store sent in one go and was not taken yet */
+    size_t block_capacity_bytes;
+    size_t block_used_bytes;
+    size_t block_taken_bytes;
+    char *text; /* goes out before the block; NULL = none */
+    size_t text_size_bytes;
+    size_t text_taken_bytes;
+    uint64_t range_received_bytes; /* of the range that is being fetched */
+    size_t range_index;
+    bool verify; /* the whole object, and its checksum is known */
+    struct ps_hasher hasher;
+    uint64_t rate_bytes_per_s; /* 0 = no limit */
+    uv_timer_t *pacer;         /* wakes the reader when the rate allows more; NULL = none */
+    bool waiting;              /* the reader was told LATER */
+    bool failed;
+};
+
+enum ps_exchange_state {
+    PS_EXCHANGE_LOOKING, /* head is under way */
+    PS_EXCHANGE_OPENING, /* get is under way, its headers are not there */
+    PS_EXCHANGE_SENDING, /* the answer's headers are out */
+    PS_EXCHANGE_ENDED,   /* answered without a body, or failed */
+};
+
+/** One request for an object. */
+struct ps_exchange {
+    struct ps_gateway *gateway;
+    struct ps_exchange *next; /* in gateway->exchanges; link NULL = not in it */
+    struct ps_exchange **link;
+    struct ps_httpd_request *request; /* whose data this is */
+    struct ps_target target;
+    struct ps_gateway_store *store; /* NULL: the request is for something else */
+    const char *name;               /* key below the store's URL, as the user wrote it */
+    char *key;                      /* in the store */
+    struct ps_access_answer access;
+    bool needs_policy; /* no other rule lets this client read */
+    enum ps_exchange_state state;
+    bool is_head;
+    bool is_post;
+    uint64_t started_ms;
+    struct ps_store_op *op;
+    struct ps_admin_change *change; /* of a POST to the page's interface */
+    uint64_t reserved_bytes;
+    bool is_stream;
+
+    /* The object, once head or get told. */
+    uint64_t size_bytes;
+    int64_t mtime_unix_ms;
+    char *etag;
+    char *content_type;
+    char storage_class[32];
+    struct ps_checksum checksum;
+
+    struct ps_range ranges[PS_RANGES_MAX];
+    size_t range_count; /* 0 = the whole object */
+    char boundary[24];  /* of a multipart/byteranges */
+    struct ps_gateway_body body;
+    uint64_t sent_bytes;
+};
+
+/* gateway.c */
+
+/** Answer with a status and one line of text. Sets the state ENDED. */
+PS_PRINTF(3, 4)
+void ps_gateway_fail(struct ps_exchange *exchange, unsigned status, const char *format, ...);
+
+/** Room for so much, or 503: memory is reserved before the store is asked. Given back at the exchange's end. */
+PS_MUST_USE bool ps_gateway_reserve(struct ps_exchange *exchange, uint64_t cost_bytes);
+
+/* gateway_listing.c */
+
+/** Answer with a page of what is below exchange->key, which is "" or ends in '/'. */
+void ps_gateway_listing_start(struct ps_exchange *exchange);
+
+/* gateway_page.c */
+
+void ps_gateway_page(struct ps_exchange *exchange);                        /* "/" */
+void ps_gateway_page_file(struct ps_exchange *exchange, const char *name); /* "/page/NAME" */
+void ps_gateway_api(struct ps_exchange *exchange, const char *name);       /* "/api/NAME" */
+
+/* gateway_object.c */
+
+/** Answer a GET or HEAD of exchange->key. The memory is reserved. */
+void ps_gateway_object_start(struct ps_exchange *exchange);
+/** Answer with what an error of the store means to a user. */
+void ps_gateway_fail_by(struct ps_exchange *exchange, const struct ps_err *err);
+
+/* gateway_policy.c */
+
+/** Ask the download hook of an object that is known now. False: it has answered, or will. */
+PS_MUST_USE bool ps_gateway_policy_allows(struct ps_exchange *exchange);
+
+/* gateway_body.c */
+
+/** Bytes held by a stream that starts now: fewer when there are many. */
+size_t ps_gateway_block_bytes(const struct ps_gateway *gateway);
+/** What a stream with such blocks costs in all, with the buffers of both connections. */
+uint64_t ps_gateway_stream_cost(size_t block_bytes);
+
+/** Fetch the whole object, or the first of the ranges; on_info sends the answer's headers. */
+void ps_gateway_body_start(struct ps_exchange *exchange);
+/** Bytes of the whole answer's body. */
+uint64_t ps_gateway_body_size(const struct ps_exchange *exchange);
+/** For ps_httpd_send_stream; user is the exchange. */
+ssize_t ps_gateway_body_read(void *user, void *into, size_t size);
+void ps_gateway_body_clear(struct ps_gateway_body *body);
+
+/** Headers of the object are there for the first time. In gateway_object.c, called by the body. */
+void ps_gateway_object_opened(struct ps_exchange *exchange, const struct ps_object_info *info);
+
+#endif

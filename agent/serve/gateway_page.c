@@ -1,0 +1,192 @@
+#include "serve/gateway_internal.h"
+
+#include "base/encode.h"
+#include "base/str.h"
+#include "serve/listing.h"
+#include "serve/media_type.h"
+#include "serve/page.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The page at "/", its files, and the answers that its script asks for. */
+
+#define STORES_MARK "<!--stores-->"
+
+static const struct ps_page_file *find_file(const char *name)
+{
+    for (const struct ps_page_file *file = ps_page_files; file->name != NULL; file++) {
+        if (strcmp(file->name, name) == 0) {
+            return file;
+        }
+    }
+    return NULL;
+}
+
+static void send_file(struct ps_exchange *exchange, const char *content_type, const char *data,
+                      size_t size_bytes)
+{
+    exchange->state = PS_EXCHANGE_ENDED;
+    ps_httpd_add_header(exchange->request, "X-Content-Type-Options", "nosniff");
+    ps_httpd_add_header(exchange->request, "Content-Security-Policy", PS_PAGE_POLICY);
+    ps_httpd_add_header(exchange->request, "Cache-Control", "no-cache");
+    ps_httpd_send_text(exchange->request, 200, content_type, data, size_bytes);
+}
+
+/* Who has any token may see the page; each store's listing asks for its own right. */
+static bool may_look(struct ps_exchange *exchange)
+{
+    ps_access_check(exchange->gateway->access, ps_httpd_header(exchange->request, "Authorization"),
+                    NULL, "", &exchange->access);
+    if (exchange->access.level == PS_ACCESS_NONE) {
+        ps_gateway_fail(exchange, 401, "a token is needed: as the password, with any name");
+        return false;
+    }
+    return true;
+}
+
+static enum ps_code append_stores(struct ps_buf *buf, const struct ps_gateway *gateway,
+                                  struct ps_err *err)
+{
+    enum ps_code code = PS_OK;
+
+    for (size_t i = 0; i < gateway->store_count && code == PS_OK; i++) {
+        code = ps_buf_append_str(buf, "<li><a href=\"/a/", err);
+        if (code == PS_OK) {
+            code = ps_uri_encode(buf, gateway->stores[i].name, PS_URI_KEEP_NONE, err);
+        }
+        if (code == PS_OK) {
+            code = ps_buf_append_str(buf, "/\">", err);
+        }
+        if (code == PS_OK) {
+            code = ps_html_escape(buf, gateway->stores[i].name, err);
+        }
+        if (code == PS_OK) {
+            code = ps_buf_append_str(buf, "</a></li>\n", err);
+        }
+    }
+    return code;
+}
+
+void ps_gateway_page(struct ps_exchange *exchange)
+{
+    const struct ps_page_file *file = find_file("index.html");
+    const char *text = file != NULL ? (const char *)file->data : "";
+    const char *mark = strstr(text, STORES_MARK);
+    struct ps_buf buf;
+    struct ps_err err;
+    enum ps_code code;
+
+    if (!may_look(exchange)) {
+        return;
+    }
+    if (mark == NULL) {
+        ps_gateway_fail(exchange, 500, "the page is not in this build");
+        return;
+    }
+    ps_buf_init(&buf, 0);
+    code = ps_buf_append(&buf, text, (size_t)(mark - text), &err);
+    if (code == PS_OK) {
+        code = append_stores(&buf, exchange->gateway, &err);
+    }
+    if (code == PS_OK) {
+        code = ps_buf_append_str(&buf, mark + strlen(STORES_MARK), &err);
+    }
+    if (code == PS_OK) {
+        send_file(exchange, "text/html; charset=utf-8", ps_buf_peek(&buf), buf.size_bytes);
+    } else {
+        ps_gateway_fail(exchange, 500, "%s", err.message);
+    }
+    ps_buf_clear(&buf);
+}
+
+void ps_gateway_page_file(struct ps_exchange *exchange, const char *name)
+{
+    const struct ps_page_file *file = find_file(name);
+
+    if (file == NULL) {
+        ps_gateway_fail(exchange, 404, "nothing is here");
+        return;
+    }
+    send_file(exchange, ps_media_type_of(name), (const char *)file->data, file->size_bytes);
+}
+
+/* --- what the script asks for --- */
+
+static void on_changed(void *user, const struct ps_err *err)
+{
+    struct ps_exchange *exchange = user;
+
+    exchange->change = NULL;
+    if (err != NULL) {
+        ps_gateway_fail(exchange, err->code == PS_E_NOT_FOUND ? 404 : 409, "%s", err->message);
+    } else {
+        send_file(exchange, "application/json", "{}", 2);
+    }
+}
+
+/* A page of another site can have a browser send a POST with the user's login, but not with this header. */
+static void change(struct ps_exchange *exchange, enum ps_admin_verb verb)
+{
+    struct ps_err err;
+
+    if (!exchange->is_post || ps_httpd_header(exchange->request, "X-Purser-Page") == NULL) {
+        ps_gateway_fail(exchange, 400, "a POST of purser's own page");
+    } else if (exchange->access.level != PS_ACCESS_OPERATE) {
+        ps_gateway_fail(exchange, 403, "this token may not: it is not one to operate with");
+    } else if (ps_admin_change_start(
+                   &exchange->change, exchange->gateway->loop, exchange->gateway->admin, verb,
+                   ps_target_arg(&exchange->target, "url"), exchange->access.subject, on_changed,
+                   exchange, &err) != PS_OK) {
+        ps_gateway_fail(exchange, 400, "%s", err.message);
+    }
+}
+
+static void tell(struct ps_exchange *exchange,
+                 enum ps_code (*handle)(const struct ps_admin_context *context, json_t **json_out,
+                                        struct ps_err *err))
+{
+    json_t *json = NULL;
+    char *text = NULL;
+    struct ps_err err = { 0 };
+
+    if (handle(exchange->gateway->admin, &json, &err) == PS_OK) {
+        text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        json_decref(json);
+    }
+    if (text != NULL) {
+        send_file(exchange, "application/json", text, strlen(text));
+    } else {
+        ps_gateway_fail(exchange, 500, "%s", err.message);
+    }
+    free(text);
+}
+
+void ps_gateway_api(struct ps_exchange *exchange, const char *name)
+{
+    static const struct {
+        const char *name;
+        enum ps_code (*handle)(const struct ps_admin_context *context, json_t **json_out,
+                               struct ps_err *err);
+    } rows[] = {
+        { "status", ps_admin_status },       { "uploads", ps_admin_uploads },
+        { "streams", ps_admin_streams },     { "reclaims", ps_admin_reclaims },
+        { "decisions", ps_admin_decisions },
+    };
+    enum ps_admin_verb verb;
+
+    if (!may_look(exchange)) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(rows[i].name, name) == 0 && !exchange->is_post) {
+            tell(exchange, rows[i].handle);
+            return;
+        }
+    }
+    if (ps_admin_verb_parse(name, &verb)) {
+        change(exchange, verb);
+    } else {
+        ps_gateway_fail(exchange, 404, "nothing is here");
+    }
+}

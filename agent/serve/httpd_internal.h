@@ -1,0 +1,102 @@
+/**
+ * httpd_internal - what httpd.c (daemon, connections) and httpd_request.c (requests, answers) share.
+ *
+ * Flow:    httpd.c <-> [httpd_internal] <-> httpd_request.c
+ * Thread:  the loop thread
+ * Source:  libmicrohttpd 0.9.75
+ */
+#ifndef PS_SERVE_HTTPD_INTERNAL_H
+#define PS_SERVE_HTTPD_INTERNAL_H
+
+#include "serve/httpd.h"
+
+#include "base/buf.h"
+
+#include <microhttpd.h>
+
+/** A POST carries a name and a number. Lower: none. Higher: memory for whoever may connect. */
+#define PS_HTTPD_BODY_LIMIT_BYTES ((size_t)64 * 1024)
+
+/** Most headers of an answer. */
+#define PS_HTTPD_HEADERS_MAX 24
+
+/** One connection; lives as long as libmicrohttpd's. */
+struct ps_httpd_connection {
+    struct ps_httpd *httpd;
+    struct ps_httpd_connection *next;
+    struct ps_httpd_connection **link;
+    int fd;
+    bool has_request;         /* its headers are whole: the header deadline does not count */
+    uint64_t waiting_from_ms; /* loop time since when there is none */
+};
+
+enum ps_httpd_request_state {
+    PS_HTTPD_RECEIVING, /* headers and body come */
+    PS_HTTPD_ASKED,     /* on_request was called, and no answer is there */
+    PS_HTTPD_ANSWERED,  /* the answer is made, and not handed to libmicrohttpd yet */
+    PS_HTTPD_SENDING,   /* libmicrohttpd has it */
+};
+
+struct ps_httpd_request {
+    struct ps_httpd *httpd;
+    struct MHD_Connection *mhd;
+    char *target;
+    const char *method;
+    struct ps_buf body;
+    void *data;
+    enum ps_httpd_request_state state;
+    bool suspended;
+    bool closing; /* "Connection: close" */
+    bool failed;  /* no memory for the answer: the connection is closed */
+    bool was_sent;
+
+    unsigned status;
+    struct MHD_Response *response;
+    struct {
+        const char *name; /* static */
+        char *value;
+    } headers[PS_HTTPD_HEADERS_MAX];
+    size_t header_count;
+    ssize_t (*read)(void *user, void *into, size_t size);
+    void *read_user;
+};
+
+struct ps_httpd {
+    uv_loop_t *loop;
+    const struct ps_log *log;
+    char *name;
+    struct MHD_Daemon *mhd;
+    int listen_fd; /* -1 when it is closed */
+    char *unix_path;
+    char address[128];
+    size_t header_limit_bytes;
+    uint64_t header_timeout_ms;
+    void (*on_request)(void *user, struct ps_httpd_request *request);
+    void (*on_end)(void *user, struct ps_httpd_request *request);
+    void *user;
+    uv_poll_t *poll;   /* libmicrohttpd's epoll descriptor */
+    uv_timer_t *timer; /* its timeouts */
+    uv_timer_t *sweep; /* the header deadline */
+    struct ps_httpd_connection *connections;
+    size_t connection_count;
+    bool running; /* MHD_run is on the stack */
+    bool draining;
+    void (*drained)(void *user);
+    void *drained_user;
+};
+
+/* Callbacks of libmicrohttpd, in httpd_request.c. */
+void *ps_httpd_on_target(void *user, const char *target, struct MHD_Connection *mhd);
+enum MHD_Result ps_httpd_on_call(void *user, struct MHD_Connection *mhd, const char *url,
+                                 const char *method, const char *version, const char *upload_data,
+                                 size_t *upload_data_size, void **request_data);
+void ps_httpd_on_completed(void *user, struct MHD_Connection *mhd, void **request_data,
+                           enum MHD_RequestTerminationCode why);
+
+/** The connection's own struct. */
+struct ps_httpd_connection *ps_httpd_connection_of(struct MHD_Connection *mhd);
+
+/** Run libmicrohttpd soon: something was resumed. */
+void ps_httpd_kick(struct ps_httpd *httpd);
+
+#endif
