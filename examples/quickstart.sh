@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(gcc ninja-build cmake pkg-config libcurl4-openssl-dev libssl-dev liblmdb-dev liblua5.4-dev libuv1-dev
-    libexpat1-dev libjansson-dev libisal-dev libmicrohttpd-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev
+    libexpat1-dev libjansson-dev libisal-dev libmicrohttpd-dev libyaml-dev libarchive-dev libdeflate-dev libzstd-dev
+    libnghttp2-dev libprotobuf-c-dev
     protobuf-c-compiler zlib1g-dev)
 missing=()
 for package in "${packages[@]}"; do

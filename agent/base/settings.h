@@ -48,6 +48,9 @@ struct ps_settings {
     char *log_format;
     uint64_t transfer_memory_limit_bytes;
     uint32_t transfer_concurrency; /* 0 = the policy's */
+    uint32_t extract_entry_limit;
+    uint64_t extract_size_limit_bytes;
+    uint32_t extract_ratio_limit;
     char *reclaim_default_strategy;
     uint32_t reclaim_fuse_count;
     uint32_t reclaim_fuse_percent;

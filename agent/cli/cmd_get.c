@@ -1,8 +1,10 @@
 #include "cli/app.h"
+#include "cli/get_tree.h"
 #include "cli/output.h"
 #include "cli/reclaim_cli.h"
 
 #include "base/str.h"
+#include "transfer/archive_download.h"
 #include "transfer/download.h"
 #include "transfer/stream_out.h"
 
@@ -22,6 +24,7 @@ struct get {
     struct ps_open_store open;
     struct ps_download *download;
     struct ps_stream_out *stream;
+    struct ps_archive_download *archive;
     bool done;
     enum ps_exit exit;
     int64_t started_ms;
@@ -122,12 +125,62 @@ static void on_streamed(void *user, const struct ps_stream_out_result *result,
     }
 }
 
+static void print_tree_json(const struct get *get, const struct ps_archive_download_result *result)
+{
+    char sum[PS_CHECKSUM_TEXT_SIZE];
+    json_t *object = json_pack(
+        "{s:o, s:s, s:I, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:f}", "url", ps_output_text(get->url),
+        "command", "get", "size_bytes", (json_int_t)result->size_bytes, "checksum_algorithm",
+        ps_checksum_name(result->checksum.algorithm), "checksum",
+        ps_checksum_to_base64(&result->checksum, sum), "verified", (int)result->verified, "entries",
+        (json_int_t)result->tree.entry_count, "files", (json_int_t)result->tree.file_count,
+        "extracted_bytes", (json_int_t)result->tree.size_bytes, "resumed_entries",
+        (json_int_t)result->tree.passed_count, "seconds", seconds_since(get));
+
+    ps_output_json("result", &object);
+}
+
+static void print_tree(const struct get *get, const struct ps_archive_download_result *result)
+{
+    char size[16];
+    char tree_size[16];
+
+    if (result->tree.passed_count > 0) {
+        (void)fprintf(stderr, "resumed: %" PRIu64 " files not written again\n",
+                      result->tree.passed_count);
+    }
+    (void)fprintf(
+        stderr, "%s: %s, %" PRIu64 " entries with %s in %.1f s, %s\n", get->url,
+        ps_size_format(result->size_bytes, size, sizeof(size)), result->tree.entry_count,
+        ps_size_format(result->tree.size_bytes, tree_size, sizeof(tree_size)), seconds_since(get),
+        result->verified ? "verified" : "not verified: the store keeps no checksum of it");
+}
+
+static void on_extracted(void *user, const struct ps_archive_download_result *result,
+                         const struct ps_err *err)
+{
+    struct get *get = user;
+
+    get->done = true;
+    get->archive = NULL;
+    ps_progress_bar_stop(&get->app->bar);
+    if (err != NULL) {
+        failed(get, err);
+    } else if (get->app->json) {
+        print_tree_json(get, result);
+    } else if (!get->app->quiet) {
+        print_tree(get, result);
+    }
+}
+
 static void ask_progress(void *user, struct ps_progress *progress_out)
 {
     const struct get *get = user;
 
     if (get->download != NULL) {
         ps_download_progress(get->download, progress_out);
+    } else if (get->archive != NULL) {
+        ps_archive_download_progress(get->archive, progress_out);
     } else {
         ps_stream_out_progress(get->stream, progress_out);
     }
@@ -139,6 +192,8 @@ static void on_stop(void *user)
 
     if (get->download != NULL) {
         ps_download_stop(get->download);
+    } else if (get->archive != NULL) {
+        ps_archive_download_stop(get->archive);
     } else {
         /* Nothing to save, and a write to a reader that does not read cannot be ended. */
         _exit((int)ps_app_signal_exit(get->app));
@@ -170,6 +225,25 @@ static enum ps_code target_path(const struct get *get, const char *dest, char **
         ps_str_format("%s%s%s%s%s", here, here[0] != '\0' ? "/" : "", dest,
                       is_dir && !ps_str_has_suffix(dest, "/") ? "/" : "", is_dir ? name : "");
     return *path_out != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+}
+
+/* DEST as an absolute path without '/' at the end. */
+static enum ps_code dest_directory(const char *dest, char **path_out, struct ps_err *err)
+{
+    char here[PATH_MAX] = "";
+    size_t length;
+
+    if (dest[0] != '/' && getcwd(here, sizeof(here)) == NULL) {
+        return ps_err_set(err, PS_E_NOT_FOUND, "the working directory is gone");
+    }
+    *path_out = ps_str_format("%s%s%s", here, here[0] != '\0' ? "/" : "", dest);
+    if (*path_out == NULL) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    }
+    for (length = strlen(*path_out); length > 1 && (*path_out)[length - 1] == '/'; length--) {
+        (*path_out)[length - 1] = '\0';
+    }
+    return PS_OK;
 }
 
 static enum ps_code open_object(struct get *get, struct ps_err *err)
@@ -232,15 +306,69 @@ static enum ps_code start_stream(struct get *get, struct ps_err *err)
     return ps_stream_out_start(&get->stream, &options, err);
 }
 
+static enum ps_code start_extract(struct get *get, const char *dest, struct ps_err *err)
+{
+    struct ps_app *app = get->app;
+    const struct ps_options *flags = &app->options;
+    struct ps_archive_download_options options = {
+        .loop = app->loop,
+        .store = get->open.store,
+        .key = get->open.key,
+        .url = get->url,
+        .clock = app->clock,
+        .log = &app->log,
+        .open_state = ps_app_open_state,
+        .open_state_user = app,
+        .restart = ps_options_has(flags, PS_OPT_RESTART),
+        .extract = {
+            .limits = { app->settings.extract_entry_limit, app->settings.extract_size_limit_bytes,
+                        app->settings.extract_ratio_limit },
+            .outside_links = ps_options_has(flags, PS_OPT_OUTSIDE_LINKS),
+            .attributes = ps_options_has(flags, PS_OPT_XATTRS),
+            .mode = -1,
+        },
+        .on_done = on_extracted,
+        .user = get,
+    };
+    char *path = NULL;
+    enum ps_code code = ps_options_mode(flags, &options.extract.root_mode, err);
+
+    if (code == PS_OK && options.extract.limits.ratio_max == 0) {
+        options.extract.limits.ratio_max = 1;
+    }
+    if (ps_options_has(flags, PS_OPT_RECURSE_MODE)) {
+        options.extract.mode = options.extract.root_mode;
+    }
+    if (code == PS_OK) {
+        code = dest_directory(dest, &path, err);
+    }
+    options.dest = path;
+    if (code == PS_OK) {
+        code = ps_archive_download_start(&get->archive, &options, err);
+    }
+    free(path);
+    return code;
+}
+
+static enum ps_code start_get(struct get *get, const char *dest, struct ps_err *err)
+{
+    bool extract = ps_options_has(&get->app->options, PS_OPT_EXTRACT);
+
+    if (strcmp(dest, "-") == 0) {
+        return extract ? ps_err_set(err, PS_E_INVALID, "--extract: name a directory, not -")
+                       : start_stream(get, err);
+    }
+    return extract ? start_extract(get, dest, err) : start_download(get, dest, err);
+}
+
 static enum ps_exit run(struct ps_app *app, const char *url, const char *dest)
 {
     struct get get = { .app = app, .url = url, .started_ms = ps_clock_mono_ms(app->clock) };
-    bool stream = strcmp(dest, "-") == 0;
     struct ps_err err;
     enum ps_code code = open_object(&get, &err);
 
     if (code == PS_OK) {
-        code = stream ? start_stream(&get, &err) : start_download(&get, dest, &err);
+        code = start_get(&get, dest, &err);
     }
     if (code != PS_OK) {
         get.exit = ps_app_fail(app, &err);
@@ -259,9 +387,30 @@ static enum ps_exit run(struct ps_app *app, const char *url, const char *dest)
     return get.exit;
 }
 
+static enum ps_exit run_tree(struct ps_app *app, const char *url, const char *dest)
+{
+    char *path = NULL;
+    enum ps_exit exit_code;
+    struct ps_err err;
+
+    if (strcmp(dest, "-") == 0) {
+        (void)ps_err_set(&err, PS_E_INVALID, "get -r: name a directory, not -");
+        return ps_app_fail(app, &err);
+    }
+    if (dest_directory(dest, &path, &err) != PS_OK) {
+        return ps_app_fail(app, &err);
+    }
+    exit_code = ps_get_tree(app, url, path);
+    free(path);
+    return exit_code;
+}
+
 enum ps_exit ps_cmd_get(struct ps_app *app, const char **args, int arg_count)
 {
     (void)arg_count;
+    if (ps_options_has(&app->options, PS_OPT_RECURSIVE)) {
+        return run_tree(app, args[0], args[1]);
+    }
     return run(app, args[0], args[1]);
 }
 

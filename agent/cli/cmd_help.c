@@ -6,15 +6,19 @@
 #include <string.h>
 
 const struct ps_command ps_commands[] = {
-    { "put", "SOURCE URL", "send a file (or - for standard input)",
+    { "put", "SOURCE URL", "send a file, a directory (--archive), or - for standard input",
       "An interrupted put goes on where it stopped when the same command is run again.\n"
       "A source that changed meanwhile is refused; --restart sends it anew.\n"
       "--workflow NS/NAME records the object as that workflow's artifact; --gc says when it\n"
-      "may go: Never, OnWorkflowCompletion or OnWorkflowDeletion. Policies may say more.\n",
+      "may go: Never, OnWorkflowCompletion or OnWorkflowDeletion. Policies may say more.\n"
+      "--archive tar|tar.gz|tar.zst|zip: a directory as one object, made while it is sent.\n"
+      "--archive none: each file of a directory as an object below URL.\n",
       2, 2, ps_cmd_put, true },
-    { "get", "URL DEST", "fetch an object into a file (or - for standard output)",
+    { "get", "[-r] URL DEST", "fetch an object into a file (or - for standard output)",
       "DEST may be a directory. The file appears when it is whole and verified; an\n"
-      "interrupted get goes on where it stopped.\n",
+      "interrupted get goes on where it stopped.\n"
+      "--extract: the files of a tar, tar.gz, tar.zst or zip into the directory DEST.\n"
+      "-r: all objects below URL as files of the directory DEST.\n",
       2, 2, ps_cmd_get, true },
     { "cat", "URL", "write an object to standard output", "", 1, 1, ps_cmd_cat, true },
     { "ls", "[-r] URL", "list objects below a prefix",

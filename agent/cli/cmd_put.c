@@ -1,9 +1,11 @@
 #include "cli/app.h"
 #include "cli/output.h"
 #include "cli/put_record.h"
+#include "cli/put_tree.h"
 #include "cli/wishes.h"
 
 #include "base/str.h"
+#include "transfer/archive_upload.h"
 #include "transfer/upload.h"
 
 #include <inttypes.h>
@@ -18,6 +20,8 @@ struct put {
     const char *url;
     struct ps_open_store open;
     struct ps_upload *upload;
+    struct ps_archive_upload *archive;
+    struct ps_tree_filter filter;
     bool done;
     enum ps_exit exit;
     int64_t started_ms;
@@ -107,6 +111,7 @@ static void on_done(void *user, const struct ps_upload_result *result, const str
 
     put->done = true;
     put->upload = NULL;
+    put->archive = NULL;
     ps_progress_bar_stop(&app->bar);
     if (err == NULL && !result->skipped && record(put, result, &own) != PS_OK) {
         err = &own;
@@ -124,11 +129,41 @@ static void on_done(void *user, const struct ps_upload_result *result, const str
     }
 }
 
+static void print_skipped(const struct put *put, const struct ps_archive_summary *tree)
+{
+    if (tree->skipped_count > 0) {
+        (void)fprintf(stderr,
+                      "purser: %s: not archived, as they are devices, fifos or sockets: %" PRIu64
+                      ": %s\n",
+                      put->url, tree->skipped_count, tree->skipped_names);
+    }
+}
+
+static void on_archived(void *user, const struct ps_archive_upload_result *result,
+                        const struct ps_err *err)
+{
+    struct put *put = user;
+    char size[16];
+
+    on_done(put, result->upload, err);
+    if (err == NULL && !put->app->quiet) {
+        print_skipped(put, result->tree);
+    }
+    if (err == NULL && !put->app->quiet && !put->app->json) {
+        (void)fprintf(stderr, "%" PRIu64 " entries, %s of files\n", result->tree->entry_count,
+                      ps_size_format(result->tree->file_bytes, size, sizeof(size)));
+    }
+}
+
 static void ask_progress(void *user, struct ps_progress *progress_out)
 {
     const struct put *put = user;
 
-    ps_upload_progress(put->upload, progress_out);
+    if (put->archive != NULL) {
+        ps_archive_upload_progress(put->archive, progress_out);
+    } else {
+        ps_upload_progress(put->upload, progress_out);
+    }
 }
 
 static void on_stop(void *user)
@@ -137,6 +172,9 @@ static void on_stop(void *user)
 
     if (put->upload != NULL) {
         ps_upload_stop(put->upload);
+    }
+    if (put->archive != NULL) {
+        ps_archive_upload_stop(put->archive);
     }
 }
 
@@ -169,6 +207,54 @@ static enum ps_code check_key(const struct put *put, struct ps_err *err)
     return PS_OK;
 }
 
+static enum ps_code start_archive(struct put *put, const struct ps_upload_options *upload,
+                                  struct ps_err *err)
+{
+    const struct ps_options *flags = &put->app->options;
+    struct ps_archive_upload_options options = {
+        .upload = *upload,
+        .level = -1,
+        .attributes = ps_options_has(flags, PS_OPT_XATTRS),
+        .filter = &put->filter,
+        .on_done = on_archived,
+        .user = put,
+    };
+    enum ps_code code = ps_options_level(flags, &options.level, err);
+
+    put->filter = (struct ps_tree_filter){ flags->include, flags->include_count, flags->exclude,
+                                           flags->exclude_count };
+    if (code == PS_OK && !ps_archive_format_parse(flags->values[PS_OPT_ARCHIVE], &options.format)) {
+        code =
+            ps_err_set(err, PS_E_INVALID, "--archive %s: it is one of tar tar.gz tar.zst zip none",
+                       flags->values[PS_OPT_ARCHIVE]);
+    }
+    if (code == PS_OK && upload->source_path == NULL) {
+        code = ps_err_set(err, PS_E_INVALID, "--archive: name a directory, not standard input");
+    }
+    return code == PS_OK ? ps_archive_upload_start(&put->archive, &options, err) : code;
+}
+
+static bool is_tree(const struct put *put)
+{
+    return ps_str_equal(put->app->options.values[PS_OPT_ARCHIVE], "none");
+}
+
+/* --archive none: the end is the tree's. */
+static enum ps_code run_tree(struct put *put, const struct ps_upload_options *options,
+                             struct ps_err *err)
+{
+    if (options->source_path == NULL) {
+        return ps_err_set(err, PS_E_INVALID, "--archive: name a directory, not standard input");
+    }
+    if (put->app->options.values[PS_OPT_WORKFLOW] != NULL) {
+        return ps_err_set(err, PS_E_UNSUPPORTED,
+                          "--workflow records one object: --archive tar.gz makes one");
+    }
+    put->exit = ps_put_tree(put->app, options, put->url);
+    put->done = true;
+    return PS_OK;
+}
+
 static enum ps_code start(struct put *put, const char *source, struct ps_err *err)
 {
     struct ps_app *app = put->app;
@@ -198,6 +284,12 @@ static enum ps_code start(struct put *put, const char *source, struct ps_err *er
     if (code == PS_OK && strcmp(source, "-") != 0) {
         code = absolute(source, &path, err);
     }
+    options.source_path = path;
+    if (code == PS_OK && is_tree(put)) {
+        code = run_tree(put, &options, err);
+        free(path);
+        return code;
+    }
     if (code == PS_OK) {
         code = ps_store_open(&app->factory, put->url, &put->open, err);
     }
@@ -209,8 +301,9 @@ static enum ps_code start(struct put *put, const char *source, struct ps_err *er
         options.key = put->open.key;
         options.store_name = put->open.name;
         options.bucket = put->open.bucket;
-        options.source_path = path;
-        code = ps_upload_start(&put->upload, &options, err);
+        code = app->options.values[PS_OPT_ARCHIVE] != NULL
+                   ? start_archive(put, &options, err)
+                   : ps_upload_start(&put->upload, &options, err);
     }
     free(path);
     return code;
@@ -224,7 +317,7 @@ enum ps_exit ps_cmd_put(struct ps_app *app, const char **args, int arg_count)
     (void)arg_count;
     if (start(&put, args[0], &err) != PS_OK) {
         put.exit = ps_app_fail(app, &err);
-    } else {
+    } else if (!put.done) {
         app->on_stop = on_stop;
         app->on_report = on_report;
         app->on_signal_user = &put;

@@ -8,31 +8,59 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* rm URL, rm -r PREFIX. Pages of the list are deleted as they come; one batch is under way at a time and the list is
- * read whole pages ahead only as far as the waiting keys. */
+/* rm URL, rm -r PREFIX. Pages of the list are deleted as they come, some batches side by side; the list stops while
+ * enough keys wait and goes on behind the last one. */
+
+/**
+ * Batches under way, and the keys of one where a store takes more: the store works on them side by side. Lower: slower.
+ * Higher: more load on a store than others of its users like.
+ */
+enum {
+    BATCHES = 4,
+    BATCH_KEYS = 250,
+    /** With so many keys waiting the list pauses. */
+    WAITING_MAX = 2000
+};
+
+struct rm;
+
+struct batch {
+    struct rm *rm;
+    char **keys; /* NULL = free */
+    size_t count;
+};
 
 struct rm {
     struct ps_app *app;
     const char *url;
     struct ps_open_store open;
     struct ps_deleter deleter;
-    char **keys; /* waiting */
+    char **keys; /* waiting, from next on */
     size_t key_count;
     size_t key_capacity;
-    size_t batch_count; /* under way: the first of keys */
+    size_t next;
+    struct batch batches[BATCHES];
+    size_t busy_count;
+    struct ps_store_op *list;
+    char *last_key; /* of the list so far */
     bool listed;
+    bool stopped; /* after an error: what is under way ends */
     bool done;
     enum ps_exit exit;
     uint64_t deleted_count;
     uint64_t failed_count;
 };
 
-static void next_batch(struct rm *rm);
+static void step(struct rm *rm);
 
 static void fail(struct rm *rm, const struct ps_err *err)
 {
-    rm->done = true;
-    rm->exit = ps_app_fail(rm->app, err);
+    if (!rm->stopped) {
+        rm->stopped = true;
+        rm->exit = ps_app_fail(rm->app, err);
+    }
+    ps_store_cancel(rm->list);
+    rm->list = NULL;
 }
 
 static void print_result(struct rm *rm, const struct ps_delete_result *result)
@@ -54,50 +82,76 @@ static void print_result(struct rm *rm, const struct ps_delete_result *result)
     }
 }
 
+static void batch_clear(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        free(batch->keys[i]);
+    }
+    free(batch->keys);
+    batch->keys = NULL;
+    batch->count = 0;
+}
+
 static void on_deleted(void *user, const struct ps_delete_result *results, size_t count,
                        const struct ps_err *err)
 {
-    struct rm *rm = user;
+    struct batch *batch = user;
+    struct rm *rm = batch->rm;
 
     if (err != NULL) {
         fail(rm, err);
-        return;
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; err == NULL && i < count; i++) {
         print_result(rm, &results[i]);
     }
-    for (size_t i = 0; i < rm->batch_count; i++) {
-        free(rm->keys[i]);
-    }
-    memmove(rm->keys, rm->keys + rm->batch_count,
-            (rm->key_count - rm->batch_count) * sizeof(*rm->keys));
-    rm->key_count -= rm->batch_count;
-    rm->batch_count = 0;
-    next_batch(rm);
+    batch_clear(batch);
+    rm->busy_count--;
+    step(rm);
 }
 
-static void next_batch(struct rm *rm)
+static size_t batch_size(const struct rm *rm)
 {
     size_t most = rm->open.store->capabilities.delete_batch_max;
+    size_t waiting = rm->key_count - rm->next;
+
+    most = most != 0 ? most : 1;
+    most = most < BATCH_KEYS ? most : BATCH_KEYS;
+    if (waiting < most) {
+        return rm->listed ? waiting : 0; /* a full one may come yet */
+    }
+    return most;
+}
+
+static void start_batch(struct rm *rm, struct batch *batch, size_t count)
+{
     struct ps_err err;
 
-    if (rm->batch_count != 0 || rm->done) {
-        return;
-    }
-    if (rm->key_count == 0) {
-        rm->done = rm->listed;
-        return;
-    }
-    most = most != 0 ? most : 1;
-    rm->batch_count = rm->key_count < most ? rm->key_count : most;
-    if (ps_deleter_delete_batch(&rm->deleter, (const char *const *)rm->keys, rm->batch_count,
-                                on_deleted, rm, &err) == NULL) {
+    batch->rm = rm;
+    batch->keys = calloc(count, sizeof(*batch->keys));
+    if (batch->keys == NULL) {
+        (void)ps_err_set(&err, PS_E_NO_MEMORY, "out of memory");
         fail(rm, &err);
+        return;
+    }
+    memcpy(batch->keys, rm->keys + rm->next, count * sizeof(*batch->keys));
+    batch->count = count;
+    rm->next += count;
+    if (ps_deleter_delete_batch(&rm->deleter, (const char *const *)batch->keys, count, on_deleted,
+                                batch, &err) == NULL) {
+        batch_clear(batch);
+        fail(rm, &err);
+    } else {
+        rm->busy_count++;
     }
 }
 
 static bool keep_key(struct rm *rm, const char *key)
 {
+    if (rm->key_count == rm->key_capacity && rm->next > 0) {
+        memmove(rm->keys, rm->keys + rm->next, (rm->key_count - rm->next) * sizeof(*rm->keys));
+        rm->key_count -= rm->next;
+        rm->next = 0;
+    }
     if (rm->key_count == rm->key_capacity) {
         size_t capacity = rm->key_capacity != 0 ? rm->key_capacity * 2 : 1024;
         char **keys = realloc(rm->keys, capacity * sizeof(*keys));
@@ -112,25 +166,69 @@ static bool keep_key(struct rm *rm, const char *key)
     return rm->keys[rm->key_count++] != NULL;
 }
 
+static bool keep_page(struct rm *rm, const struct ps_object_info *objects, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!keep_key(rm, objects[i].key)) {
+            return false;
+        }
+    }
+    if (count > 0) {
+        free(rm->last_key);
+        rm->last_key = ps_strdup(objects[count - 1].key);
+    }
+    return count == 0 || rm->last_key != NULL;
+}
+
 static void on_page(void *user, const struct ps_object_info *objects, size_t count, bool more,
                     const struct ps_err *err)
 {
     struct rm *rm = user;
     struct ps_err own;
 
+    if (!more) {
+        rm->list = NULL;
+        rm->listed = true;
+    }
     if (err != NULL) {
+        rm->list = NULL;
         fail(rm, err);
+    } else if (!keep_page(rm, objects, count)) {
+        (void)ps_err_set(&own, PS_E_NO_MEMORY, "out of memory");
+        fail(rm, &own);
+    } else if (more && rm->key_count - rm->next > WAITING_MAX) {
+        ps_store_cancel(rm->list);
+        rm->list = NULL;
+    }
+    step(rm);
+}
+
+static void list_more(struct rm *rm)
+{
+    const struct ps_list_request request = { .prefix = rm->open.key, .start_after = rm->last_key };
+    struct ps_err err;
+
+    if (rm->listed || rm->list != NULL || rm->stopped ||
+        rm->key_count - rm->next > WAITING_MAX / 2) {
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (!keep_key(rm, objects[i].key)) {
-            (void)ps_err_set(&own, PS_E_NO_MEMORY, "out of memory");
-            fail(rm, &own);
-            return;
+    rm->list = ps_store_list(rm->open.store, &request, on_page, rm, &err);
+    if (rm->list == NULL) {
+        fail(rm, &err);
+    }
+}
+
+static void step(struct rm *rm)
+{
+    for (size_t i = 0; i < BATCHES && !rm->stopped; i++) {
+        size_t count = batch_size(rm);
+
+        if (rm->batches[i].keys == NULL && count > 0) {
+            start_batch(rm, &rm->batches[i], count);
         }
     }
-    rm->listed = !more;
-    next_batch(rm);
+    list_more(rm);
+    rm->done = rm->busy_count == 0 && (rm->stopped || (rm->listed && rm->next == rm->key_count));
 }
 
 static void on_stop(void *user)
@@ -142,12 +240,10 @@ static void on_stop(void *user)
 
 static enum ps_code start(struct rm *rm, struct ps_err *err)
 {
-    const struct ps_list_request request = { .prefix = rm->open.key };
-
     rm->deleter.store = rm->open.store;
     if (ps_options_has(&rm->app->options, PS_OPT_RECURSIVE)) {
-        return ps_store_list(rm->open.store, &request, on_page, rm, err) != NULL ? PS_OK
-                                                                                 : err->code;
+        step(rm);
+        return PS_OK;
     }
     if (rm->open.key[0] == '\0' || ps_str_has_suffix(rm->open.key, "/")) {
         return ps_err_set(err, PS_E_INVALID, "%s: is a prefix: -r removes everything below it",
@@ -157,7 +253,7 @@ static enum ps_code start(struct rm *rm, struct ps_err *err)
         return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
     rm->listed = true;
-    next_batch(rm);
+    step(rm);
     return PS_OK;
 }
 
@@ -199,10 +295,11 @@ enum ps_exit ps_cmd_rm(struct ps_app *app, const char **args, int arg_count)
             rm.exit = rm.failed_count > 0 ? PS_EXIT_PARTIAL : PS_EXIT_DONE;
         }
     }
-    for (size_t i = 0; i < rm.key_count; i++) {
+    for (size_t i = rm.next; i < rm.key_count; i++) {
         free(rm.keys[i]);
     }
     free(rm.keys);
+    free(rm.last_key);
     ps_store_close(&rm.open);
     return rm.exit;
 }

@@ -27,9 +27,26 @@ static const struct row rows[PS_OPT_COUNT] = {
     [PS_OPT_QUIET] = { "quiet", 'q', KIND_SWITCH, "", "no progress, errors only", NULL },
     [PS_OPT_VERBOSE] = { "verbose", 'v', KIND_SWITCH, "", "say every step and decision", NULL },
     [PS_OPT_RECURSIVE] = { "recursive", 'r', KIND_SWITCH, "", "all keys below the prefix",
-                           "ls rm" },
+                           "get ls rm" },
     [PS_OPT_RESTART] = { "restart", '\0', KIND_SWITCH, "", "throw an interrupted run's parts away",
                          "put get cp" },
+    [PS_OPT_ARCHIVE] = { "archive", '\0', KIND_VALUE, "FORMAT", "tar tar.gz tar.zst zip none",
+                         "put" },
+    [PS_OPT_COMPRESSION_LEVEL] = { "compression-level", '\0', KIND_VALUE, "N",
+                                   "gzip, zip 0..9, zstd 1..19; -1 = default", "put" },
+    [PS_OPT_EXTRACT] = { "extract", 'x', KIND_SWITCH, "", "files of the archive into DEST", "get" },
+    [PS_OPT_INCLUDE] = { "include", '\0', KIND_LIST, "GLOB", "only these files; may be repeated",
+                         "put get" },
+    [PS_OPT_EXCLUDE] = { "exclude", '\0', KIND_LIST, "GLOB", "not these; may be repeated",
+                         "put get" },
+    [PS_OPT_SKIP_EXISTING] = { "skip-existing", '\0', KIND_SWITCH, "",
+                               "not what is there with equal content", "put" },
+    [PS_OPT_XATTRS] = { "xattrs", '\0', KIND_SWITCH, "", "user.* attributes, tar only", "put get" },
+    [PS_OPT_OUTSIDE_LINKS] = { "outside-links", '\0', KIND_SWITCH, "",
+                               "keep symbolic links that lead out", "get" },
+    [PS_OPT_MODE] = { "mode", '\0', KIND_VALUE, "OCTAL", "of DEST, e.g. 0755", "get" },
+    [PS_OPT_RECURSE_MODE] = { "recurse-mode", '\0', KIND_SWITCH, "", "--mode for all that is in it",
+                              "get" },
     [PS_OPT_CREATE_ONLY] = { "create-only", '\0', KIND_SWITCH, "", "fail if the object exists",
                              "put cp" },
     [PS_OPT_PART_SIZE] = { "part-size", '\0', KIND_VALUE, "SIZE", "size of a part, e.g. 64MiB",
@@ -120,9 +137,11 @@ static bool takes(size_t index, const char *command)
 static bool was_written(const struct ps_options *options, size_t index)
 {
     if (rows[index].kind == KIND_LIST) {
-        return (index == PS_OPT_META    ? options->meta_count
-                : index == PS_OPT_LABEL ? options->label_count
-                                        : options->tag_count) > 0;
+        return (index == PS_OPT_META      ? options->meta_count
+                : index == PS_OPT_LABEL   ? options->label_count
+                : index == PS_OPT_TAG     ? options->tag_count
+                : index == PS_OPT_INCLUDE ? options->include_count
+                                          : options->exclude_count) > 0;
     }
     return options->values[index] != NULL && !options->from_env[index];
 }
@@ -190,14 +209,19 @@ static enum ps_code unknown_flag(const char *name, struct ps_err *err)
     return ps_err_set(err, PS_E_INVALID, "unknown flag --%s: see purser help flags", name);
 }
 
-static enum ps_code append(const char **list, size_t *count, const char *name, const char *value,
-                           struct ps_err *err)
+static enum ps_code check_pair(const char *name, const char *value, struct ps_err *err)
 {
     const char *equals = strchr(value, '=');
 
     if (equals == NULL || equals == value) {
         return ps_err_set(err, PS_E_INVALID, "--%s %s: write it as NAME=VALUE", name, value);
     }
+    return PS_OK;
+}
+
+static enum ps_code append(const char **list, size_t *count, const char *name, const char *value,
+                           struct ps_err *err)
+{
     if (*count == PS_OPTION_LIST_MAX) {
         return ps_err_set(err, PS_E_INVALID, "--%s: at most %d of them", name, PS_OPTION_LIST_MAX);
     }
@@ -208,17 +232,27 @@ static enum ps_code append(const char **list, size_t *count, const char *name, c
 static enum ps_code set_value(struct ps_options *options, size_t index, const char *value,
                               struct ps_err *err)
 {
-    if (index == PS_OPT_META) {
-        return append(options->meta, &options->meta_count, "meta", value, err);
+    switch (index) {
+    case PS_OPT_META:
+        return check_pair("meta", value, err) == PS_OK
+                   ? append(options->meta, &options->meta_count, "meta", value, err)
+                   : PS_E_INVALID;
+    case PS_OPT_TAG:
+        return check_pair("tag", value, err) == PS_OK
+                   ? append(options->tags, &options->tag_count, "tag", value, err)
+                   : PS_E_INVALID;
+    case PS_OPT_LABEL:
+        return check_pair("label", value, err) == PS_OK
+                   ? append(options->labels, &options->label_count, "label", value, err)
+                   : PS_E_INVALID;
+    case PS_OPT_INCLUDE:
+        return append(options->include, &options->include_count, "include", value, err);
+    case PS_OPT_EXCLUDE:
+        return append(options->exclude, &options->exclude_count, "exclude", value, err);
+    default:
+        options->values[index] = value;
+        return PS_OK;
     }
-    if (index == PS_OPT_TAG) {
-        return append(options->tags, &options->tag_count, "tag", value, err);
-    }
-    if (index == PS_OPT_LABEL) {
-        return append(options->labels, &options->label_count, "label", value, err);
-    }
-    options->values[index] = value;
-    return PS_OK;
 }
 
 static bool find_long(const char *name, size_t length, size_t *index_out)
@@ -408,6 +442,47 @@ enum ps_code ps_options_number(const struct ps_options *options, enum ps_option 
                           ps_options_origin(options, option, origin), options->values[option]);
     }
     *value_out = (uint32_t)value;
+    return PS_OK;
+}
+
+enum ps_code ps_options_level(const struct ps_options *options, int *level_out, struct ps_err *err)
+{
+    const char *text = options->values[PS_OPT_COMPRESSION_LEVEL];
+    char origin[64];
+    uint64_t value = 0;
+
+    if (text == NULL) {
+        return PS_OK;
+    }
+    if (strcmp(text, "-1") == 0) {
+        *level_out = -1;
+        return PS_OK;
+    }
+    if (!ps_u64_parse(text, &value) || value > 19) {
+        return ps_err_set(err, PS_E_INVALID, "%s: '%s' is no number from -1 to 19",
+                          ps_options_origin(options, PS_OPT_COMPRESSION_LEVEL, origin), text);
+    }
+    *level_out = (int)value;
+    return PS_OK;
+}
+
+enum ps_code ps_options_mode(const struct ps_options *options, int *mode_out, struct ps_err *err)
+{
+    const char *text = options->values[PS_OPT_MODE];
+    char origin[64];
+    char *end = NULL;
+    unsigned long value;
+
+    *mode_out = -1;
+    if (text == NULL) {
+        return PS_OK;
+    }
+    value = strtoul(text, &end, 8);
+    if (isdigit((unsigned char)text[0]) == 0 || *end != '\0' || value > 0777) {
+        return ps_err_set(err, PS_E_INVALID, "%s: '%s' is no octal mode from 0 to 0777",
+                          ps_options_origin(options, PS_OPT_MODE, origin), text);
+    }
+    *mode_out = (int)value;
     return PS_OK;
 }
 

@@ -22,6 +22,16 @@ enum ps_option {
     PS_OPT_VERBOSE,
     PS_OPT_RECURSIVE,
     PS_OPT_RESTART,
+    PS_OPT_ARCHIVE,
+    PS_OPT_COMPRESSION_LEVEL,
+    PS_OPT_EXTRACT,
+    PS_OPT_INCLUDE,
+    PS_OPT_EXCLUDE,
+    PS_OPT_SKIP_EXISTING,
+    PS_OPT_XATTRS,
+    PS_OPT_OUTSIDE_LINKS,
+    PS_OPT_MODE,
+    PS_OPT_RECURSE_MODE,
     PS_OPT_CREATE_ONLY,
     PS_OPT_PART_SIZE,
     PS_OPT_THRESHOLD,
@@ -70,7 +80,7 @@ enum ps_option {
     PS_OPT_COUNT,
 };
 
-/** Most --meta, --tag and --label; a store takes fewer. */
+/** Most --meta, --tag, --label, --include and --exclude each; a store takes fewer tags. */
 #define PS_OPTION_LIST_MAX 32
 
 struct ps_options {
@@ -82,6 +92,10 @@ struct ps_options {
     size_t tag_count;
     const char *labels[PS_OPTION_LIST_MAX];
     size_t label_count;
+    const char *include[PS_OPTION_LIST_MAX];
+    size_t include_count;
+    const char *exclude[PS_OPTION_LIST_MAX];
+    size_t exclude_count;
     const char **args; /* what is no flag, the command's name first; points into argv */
     int arg_count;
 };
@@ -103,6 +117,14 @@ PS_MUST_USE enum ps_code ps_options_size(const struct ps_options *options, enum 
                                          uint64_t *bytes_out, struct ps_err *err);
 PS_MUST_USE enum ps_code ps_options_number(const struct ps_options *options, enum ps_option option,
                                            uint32_t *value_out, struct ps_err *err);
+
+/** --compression-level, -1..19; left alone when it was not given. PS_E_INVALID. */
+PS_MUST_USE enum ps_code ps_options_level(const struct ps_options *options, int *level_out,
+                                          struct ps_err *err);
+
+/** --mode as 0..0777; -1 when it was not given. PS_E_INVALID. */
+PS_MUST_USE enum ps_code ps_options_mode(const struct ps_options *options, int *mode_out,
+                                         struct ps_err *err);
 
 /** "flag --part-size" or "PURSER_PART_SIZE", whichever gave the value; text holds 64 bytes. Returns text. */
 const char *ps_options_origin(const struct ps_options *options, enum ps_option option, char *text);

@@ -62,6 +62,24 @@ void ps_output_event(struct ps_app *app, const struct ps_transfer_event *event)
     }
 }
 
+void ps_output_failed(struct ps_app *app, const char *url, const char *path,
+                      const struct ps_err *err)
+{
+    ps_progress_bar_before_line(&app->bar);
+    if (app->json) {
+        json_t *object = json_pack("{s:o, s:o, s:s, s:o}", "url", ps_output_text(url), "path",
+                                   ps_output_text(path), "code", ps_code_name(err->code), "message",
+                                   ps_output_text(err->message));
+
+        ps_output_json("failed", &object);
+    }
+    (void)fprintf(stderr, "purser: ");
+    for (const char *c = path; *c != '\0'; c++) {
+        (void)fputc((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c, stderr);
+    }
+    (void)fprintf(stderr, "%s%s\n", path[0] != '\0' ? ": " : "", err->message);
+}
+
 const char *ps_output_time(int64_t unix_ms, char *text)
 {
     time_t seconds = (time_t)(unix_ms / 1000);

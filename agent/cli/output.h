@@ -22,6 +22,10 @@ json_t *ps_output_text(const char *s);
 /** on_event of a transfer: decisions and notices, as JSON or (verbose) as lines. user is the app. */
 void ps_output_event(struct ps_app *app, const struct ps_transfer_event *event);
 
+/** One of many files that failed: a line on stderr, or a JSON event `failed`. path is below url. */
+void ps_output_failed(struct ps_app *app, const char *url, const char *path,
+                      const struct ps_err *err);
+
 /** "2026-01-02T03:04:05Z" of a time; "" for 0. text holds 32 bytes. Returns text. */
 const char *ps_output_time(int64_t unix_ms, char *text);
 

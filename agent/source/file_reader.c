@@ -30,7 +30,10 @@ static struct ps_file_identity identity_of(const struct stat *status)
 static enum ps_code check_kind(const struct stat *status, const char *path, struct ps_err *err)
 {
     if (S_ISDIR(status->st_mode)) {
-        return ps_err_set(err, PS_E_INVALID, "%s: is a directory: name a file", path);
+        return ps_err_set(err, PS_E_INVALID,
+                          "%s: is a directory: --archive tar.gz sends it as one object, --archive "
+                          "none each file",
+                          path);
     }
     if (!S_ISREG(status->st_mode)) {
         return ps_err_set(err, PS_E_INVALID,

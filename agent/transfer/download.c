@@ -371,6 +371,9 @@ static void on_head(void *user, const struct ps_object_info *info, const struct 
     } else if (take_info(download, info, &own) != PS_OK) {
         ps_download_fail(download, &own);
     } else {
+        if (download->on_info != NULL) {
+            download->on_info(download->user, info);
+        }
         claim(download);
     }
 }
@@ -398,6 +401,7 @@ enum ps_code ps_download_start(struct ps_download **download_out,
     download->open_state = options->open_state;
     download->open_state_user = options->open_state_user;
     download->on_event = options->on_event;
+    download->on_info = options->on_info;
     download->on_done = options->on_done;
     download->user = options->user;
     download->restart = options->restart;

@@ -53,6 +53,8 @@ struct ps_download_options {
     uint64_t range_size_bytes;     /* 0 = 16 MiB, more for objects over 156 GiB */
     bool restart;                  /* throw an earlier run's bytes away */
     ps_transfer_event_fn on_event; /* may be NULL */
+    /** What the store says of the object, once; borrowed for the call. May be NULL. */
+    void (*on_info)(void *user, const struct ps_object_info *info);
     /** The end, once; err NULL = the file is there, whole. The download is freed when it returns. */
     void (*on_done)(void *user, const struct ps_download_result *result, const struct ps_err *err);
     void *user;

@@ -65,6 +65,7 @@ struct ps_download {
     struct ps_state *(*open_state)(void *user, struct ps_err *err);
     void *open_state_user;
     ps_transfer_event_fn on_event;
+    void (*on_info)(void *user, const struct ps_object_info *info);
     void (*on_done)(void *user, const struct ps_download_result *result, const struct ps_err *err);
     void *user;
     char *key;

@@ -278,6 +278,14 @@ enum ps_code ps_stream_out_start(struct ps_stream_out **stream_out,
     return PS_OK;
 }
 
+void ps_stream_out_stop(struct ps_stream_out *stream)
+{
+    if (stream->err.code == PS_OK) {
+        (void)ps_err_set(&stream->err, PS_E_CANCELLED, "%s: interrupted", stream->url);
+    }
+    try_end(stream);
+}
+
 void ps_stream_out_progress(const struct ps_stream_out *stream, struct ps_progress *progress_out)
 {
     *progress_out = (struct ps_progress){

@@ -41,6 +41,9 @@ PS_MUST_USE enum ps_code ps_stream_out_start(struct ps_stream_out **stream_out,
                                              const struct ps_stream_out_options *options,
                                              struct ps_err *err);
 
+/** Stop: on_done comes with PS_E_CANCELLED, when a write under way has ended (close the other end of a pipe for that). */
+void ps_stream_out_stop(struct ps_stream_out *stream);
+
 void ps_stream_out_progress(const struct ps_stream_out *stream, struct ps_progress *progress_out);
 
 #endif

@@ -169,6 +169,9 @@ void ps_upload_fail(struct ps_upload *upload, const struct ps_err *err)
     if (upload->stream != NULL) {
         ps_stream_reader_stop(upload->stream);
     }
+    if (upload->made.stop != NULL) {
+        upload->made.stop(upload->made.user);
+    }
     ps_upload_try_end(upload);
 }
 
@@ -482,8 +485,26 @@ static void run_open(struct ps_job *job)
 {
     struct ps_upload *upload = job->user;
 
-    if (upload->source_path != NULL) {
+    if (upload->source_path != NULL && upload->made.open == NULL) {
         job->code = ps_file_reader_open(&upload->file, upload->source_path, &job->err);
+    }
+}
+
+static void on_made_open(void *user, const uint8_t *identity, const struct ps_err *err)
+{
+    struct ps_upload *upload = user;
+
+    upload->control_running = false;
+    if (ps_upload_is_ending(upload)) {
+        ps_upload_try_end(upload);
+    } else if (err != NULL) {
+        ps_upload_fail(upload, err);
+    } else {
+        upload->repeatable = identity != NULL;
+        if (identity != NULL) {
+            memcpy(upload->made_identity, identity, sizeof(upload->made_identity));
+        }
+        after_open(upload);
     }
 }
 
@@ -550,14 +571,21 @@ enum ps_code ps_upload_start(struct ps_upload **upload_out, const struct ps_uplo
     upload->user = options->user;
     copy_wishes(upload, &options->wishes);
     ps_upload_decision_init(&upload->decision);
-    if (upload->source_path == NULL) {
+    if (options->byte_source != NULL) {
+        upload->made = *options->byte_source;
+    } else if (upload->source_path == NULL) {
         code = ps_stream_reader_open(&upload->stream, options->stream_fd, err);
     }
     if (code != PS_OK) {
         upload_free(upload);
         return code;
     }
-    ps_upload_control(upload, run_open, after_open);
+    if (upload->made.open != NULL) {
+        upload->control_running = true;
+        upload->made.open(upload->made.user, on_made_open, upload);
+    } else {
+        ps_upload_control(upload, run_open, after_open);
+    }
     *upload_out = upload;
     return PS_OK;
 }

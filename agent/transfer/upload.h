@@ -1,5 +1,5 @@
 /**
- * upload - one artifact from a file or a stream to a store: multipart, parallel, resumable, every part proved.
+ * upload - one artifact from a file, a stream or a byte source to a store: multipart, parallel, resumable, every part proved.
  *
  * Flow:    source/ -> hash/ -> [upload] -> store/; state/checkpoint notes what is durable
  * Thread:  the loop thread; reading and hashing on workers
@@ -28,6 +28,7 @@
 #include "decide/decision.h"
 #include "state/state.h"
 #include "store/store.h"
+#include "transfer/byte_source.h"
 #include "transfer/progress.h"
 
 #include <stdbool.h>
@@ -72,8 +73,10 @@ struct ps_upload_options {
     const char *url; /* for people, policies and the checkpoint */
     const char *store_name;
     const char *bucket;
-    const char *source_path; /* absolute; NULL = stream_fd */
+    const char *source_path; /* absolute; NULL = byte_source or stream_fd */
     int stream_fd;
+    const struct ps_byte_source
+        *byte_source; /* NULL = none; copied, open until on_done. Then source_path is a name */
     const struct ps_decider *decider;
     const char *policy_digest; /* "" = built-in */
     const struct ps_clock *clock;

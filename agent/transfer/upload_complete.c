@@ -110,6 +110,14 @@ static void on_still_there(void *user, const struct ps_part_info *parts, size_t 
         upload->op = NULL;
         if (err->code == PS_E_NO_UPLOAD && upload->file != NULL) {
             ps_upload_begin_afresh(upload, err);
+        } else if (err->code == PS_E_NO_UPLOAD && upload->repeatable) {
+            struct ps_err lost;
+
+            (void)ps_err_set(&lost, PS_E_NO_UPLOAD,
+                             "%s: the store has neither the interrupted upload nor its object any "
+                             "more; --restart sends it anew",
+                             upload->url);
+            ps_upload_fail(upload, &lost);
         } else {
             ps_upload_fail(upload, err);
         }
@@ -184,18 +192,37 @@ static bool take_noted_parts(struct ps_upload *upload)
     return true;
 }
 
+/* A byte source's parts are known from the notes only: all of them, as the record says COMPLETING. */
+static void count_noted_parts(struct ps_upload *upload)
+{
+    if (upload->file != NULL) {
+        return;
+    }
+    upload->part_count = (uint32_t)upload->noted_before_count;
+    upload->stream_next_offset_bytes = 0;
+    for (size_t i = 0; i < upload->noted_before_count; i++) {
+        upload->stream_next_offset_bytes += upload->noted_before[i].size_bytes;
+    }
+}
+
 static void confirm_earlier_run(struct ps_upload *upload)
 {
+    bool known = upload->file != NULL || upload->repeatable;
     struct ps_err err;
 
-    if (upload->file == NULL || !take_noted_parts(upload) ||
-        ps_upload_whole_checksum(upload, &upload->whole, &err) != PS_OK) {
+    if (known && take_noted_parts(upload)) {
+        count_noted_parts(upload);
+    } else {
+        known = false;
+    }
+    if (!known || ps_upload_whole_checksum(upload, &upload->whole, &err) != PS_OK) {
         (void)ps_err_set(&err, PS_E_NO_UPLOAD, "%s: the store has forgotten the upload",
                          upload->url);
         ps_upload_begin_afresh(upload, &err);
         return;
     }
-    upload->done_bytes = upload->plan.object_size_bytes;
+    upload->done_bytes =
+        upload->file != NULL ? upload->plan.object_size_bytes : upload->stream_next_offset_bytes;
     upload->done_count = upload->part_count;
     upload->resumed_count = upload->part_count;
     upload->resumed_bytes = upload->done_bytes;

@@ -125,9 +125,12 @@ struct ps_upload {
     enum ps_checksum_algorithm algorithm;
     struct ps_write_options write_options;
 
-    struct ps_file_reader *file;     /* NULL for a stream */
-    struct ps_stream_reader *stream; /* NULL for a file */
-    struct ps_part_plan plan;        /* file */
+    struct ps_file_reader *file;     /* NULL for a stream or byte source: both are streams below */
+    struct ps_stream_reader *stream; /* NULL for a file or byte source */
+    struct ps_byte_source made;      /* byte source; open NULL = none */
+    bool repeatable; /* it gives the same bytes when it has the same made_identity */
+    uint8_t made_identity[32];
+    struct ps_part_plan plan; /* file */
     uint64_t stream_next_offset_bytes;
     bool stream_filling;
     bool stream_ended;

@@ -513,7 +513,7 @@ static void part_ready(struct slot *slot)
     } else if (verifying) {
         upload->verify_failed = true;
         release(slot);
-    } else if (part->check == CHECK_NOTED && upload->file != NULL) {
+    } else if (part->check == CHECK_NOTED && (upload->file != NULL || upload->repeatable)) {
         fail_changed(slot);
     } else {
         send_slot(slot);
@@ -573,7 +573,7 @@ static void on_read(struct ps_job *job)
         ps_upload_fail(upload, &job->err);
         return;
     }
-    if (upload->stream != NULL && !take_stream_part(slot)) {
+    if (upload->file == NULL && !take_stream_part(slot)) {
         ps_upload_parts_step(upload);
         return;
     }
@@ -663,13 +663,15 @@ static enum ps_code hash_file_part(struct slot *slot, struct hashers *hashers, s
     return PS_OK;
 }
 
+/* A byte source has filled the buffer before: on_filled. */
 static enum ps_code fill_stream_part(struct slot *slot, struct hashers *hashers, struct ps_err *err)
 {
+    struct ps_stream_reader *stream = slot->upload->stream;
     const struct part *part = &slot->upload->parts[slot->part_index];
     enum ps_code code = PS_OK;
 
-    if (slot->resend_count == 0) {
-        code = ps_stream_reader_fill(slot->upload->stream, slot->buffer, (size_t)part->size_bytes,
+    if (slot->resend_count == 0 && stream != NULL) {
+        code = ps_stream_reader_fill(stream, slot->buffer, (size_t)part->size_bytes,
                                      &slot->filled_bytes, err);
         slot->at_end = slot->filled_bytes < part->size_bytes;
     }
@@ -701,6 +703,26 @@ static void run_read(struct ps_job *job)
     hashers_clear(&hashers);
 }
 
+static void on_filled(void *user, size_t got_bytes, const struct ps_err *err)
+{
+    struct slot *slot = user;
+    struct ps_upload *upload = slot->upload;
+
+    if (ps_upload_is_ending(upload)) {
+        slot->reading = false;
+        ps_upload_try_end(upload);
+        return;
+    }
+    if (err != NULL) {
+        slot->reading = false;
+        ps_upload_fail(upload, err);
+        return;
+    }
+    slot->filled_bytes = got_bytes;
+    slot->at_end = got_bytes < upload->parts[slot->part_index].size_bytes;
+    ps_job_start(&slot->read_job, upload->loop, slot, run_read, on_read);
+}
+
 static void read_part(struct slot *slot)
 {
     struct ps_upload *upload = slot->upload;
@@ -712,7 +734,12 @@ static void read_part(struct slot *slot)
         return;
     }
     slot->reading = true;
-    ps_job_start(&slot->read_job, upload->loop, slot, run_read, on_read);
+    if (upload->made.fill != NULL && slot->resend_count == 0) {
+        upload->made.fill(upload->made.user, slot->buffer,
+                          (size_t)upload->parts[slot->part_index].size_bytes, on_filled, slot);
+    } else {
+        ps_job_start(&slot->read_job, upload->loop, slot, run_read, on_read);
+    }
 }
 
 /* --- who is next --- */
@@ -776,13 +803,16 @@ static bool next_stream_part(struct ps_upload *upload, uint32_t *part_index_out)
         ps_upload_fail(upload, &err);
         return false;
     }
-    size_bytes = ps_upload_stream_part_size(upload);
-    if (!stream_part_fits(upload, size_bytes)) {
-        return false;
-    }
     part = ps_upload_part_at(upload, upload->part_count);
     if (part == NULL) {
         fail_memory(upload);
+        return false;
+    }
+    /* What the interrupted run cut stays, whatever the policy says today: only equal parts can be compared. */
+    size_bytes = upload->repeatable && part->check == CHECK_NOTED
+                     ? part->size_bytes
+                     : ps_upload_stream_part_size(upload);
+    if (!stream_part_fits(upload, size_bytes)) {
         return false;
     }
     if (part->check != CHECK_NONE && part->size_bytes > size_bytes) {

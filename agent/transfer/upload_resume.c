@@ -62,7 +62,7 @@ static bool take_stored_part(struct ps_upload *upload, const struct ps_part_info
     if (part->state != PART_TODO && upload->file != NULL) {
         return true;
     }
-    if (upload->stream != NULL && part->state == PART_TODO) {
+    if (upload->file == NULL && part->state == PART_TODO) {
         part->size_bytes = info->size_bytes;
     }
     if (part->size_bytes != info->size_bytes) {
@@ -149,6 +149,9 @@ static struct ps_source_identity identity_of_source(const struct ps_upload *uplo
         identity.inode = file->inode;
         identity.size_bytes = file->size_bytes;
         identity.mtime_ns = file->mtime_ns;
+    } else if (upload->repeatable) {
+        identity.kind = PS_SOURCE_TREE;
+        memcpy(identity.digest, upload->made_identity, sizeof(identity.digest));
     }
     return identity;
 }
@@ -164,6 +167,9 @@ static const char *what_changed(const struct ps_source_identity *then,
     }
     if (then->device != now->device || then->inode != now->inode) {
         return "was another file";
+    }
+    if (memcmp(then->digest, now->digest, sizeof(then->digest)) != 0) {
+        return "had other files, times or options";
     }
     return then->mtime_ns != now->mtime_ns ? "was written to since" : NULL;
 }
@@ -456,7 +462,10 @@ static void on_candidate_parts(void *user, const struct ps_part_info *parts, siz
         plan_from_listed(upload, parts[0].size_bytes, NULL) != PS_OK) {
         upload->verify_failed = true;
     }
-    for (size_t i = 0; i < count; i++) {
+    if (upload->file == NULL && count > 0) {
+        upload->verify_failed = true; /* a record without upload_id: nothing of ours was sent */
+    }
+    for (size_t i = 0; i < count && upload->file != NULL; i++) {
         if (!take_stored_part(upload, &parts[i]) ||
             upload->parts[parts[i].part_number - 1].check == CHECK_NONE) {
             upload->verify_failed = true;
@@ -468,6 +477,11 @@ static void on_candidate_parts(void *user, const struct ps_part_info *parts, siz
     upload->op = NULL;
     if (count == 0 && !own) {
         upload->verify_failed = true; /* nothing proves that an empty upload is not another pod's */
+    }
+    if (upload->file == NULL) {
+        /* Its first part is read already and waits; what comes behind it can be read only once, so not to verify. */
+        ps_upload_verify_done(upload);
+        return;
     }
     ps_upload_set_state(upload, PS_UPLOAD_STATE_VERIFYING);
     upload->next_part = 0;
@@ -558,7 +572,7 @@ void ps_upload_find(struct ps_upload *upload)
     struct ps_err err;
 
     ps_upload_set_state(upload, PS_UPLOAD_STATE_FINDING);
-    if (upload->stream != NULL && !upload->claim_found) {
+    if (upload->file == NULL && !upload->claim_found) {
         /* A stream has no size to check against, and parts of it may only be replaced in an upload of our own. */
         ps_upload_begin(upload);
         return;

@@ -1,0 +1,73 @@
+/**
+ * archive_download - one object, an archive, into a directory, without a temporary file; resumes at entries.
+ *
+ * Flow:    transfer/stream_out.h -> a pipe -> [archive_download] -> sink/archive_writer.h on a thread of its own
+ * Thread:  the loop thread; the extraction has its own thread, as libarchive blocks where it reads and libuv's four
+ *          workers are needed to feed it
+ * Source:  as archive_writer.h
+ *
+ *   state      durable on entry                                  next
+ *   HEADING    nothing, or an earlier run's record               CLAIMING
+ *   CLAIMING   as before                                         RUNNING
+ *   RUNNING    record; how many entries are finished, by syncfs  FORGETTING
+ *   FORGETTING all entries                                       DONE
+ *   DONE       the directory, no record; or as before an error
+ *
+ * A run after a kill fetches the object again from the start and passes over the entries that are finished.
+ */
+#ifndef PS_TRANSFER_ARCHIVE_DOWNLOAD_H
+#define PS_TRANSFER_ARCHIVE_DOWNLOAD_H
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "sink/archive_writer.h"
+#include "state/state.h"
+#include "store/store.h"
+#include "transfer/progress.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct ps_archive_download;
+
+struct ps_archive_download_result {
+    struct ps_extract_result tree;
+    uint64_t size_bytes;         /* of the object */
+    struct ps_checksum checksum; /* of its bytes */
+    bool verified;               /* compared with the store's own and equal */
+};
+
+struct ps_archive_download_options {
+    uv_loop_t *loop;
+    struct ps_store *store;
+    const char *key;
+    const char *url;
+    const char *dest; /* absolute */
+    const struct ps_clock *clock;
+    const struct ps_log *log;
+    struct ps_state *(*open_state)(void *user,
+                                   struct ps_err *err); /* as in upload.h; NULL = never resumes */
+    void *open_state_user;
+    /** limits, outside_links, attributes, modes; the rest is set by this module. */
+    struct ps_extract_options extract;
+    bool restart; /* forget what an earlier run has finished */
+    /** The end, once. With an error, result says how far it came. Freed when it returns. */
+    void (*on_done)(void *user, const struct ps_archive_download_result *result,
+                    const struct ps_err *err);
+    void *user;
+};
+
+/** Start; text is copied. Errors: PS_E_NO_MEMORY, PS_E_IO. Through on_done those of archive_writer.h and the store. */
+PS_MUST_USE enum ps_code
+ps_archive_download_start(struct ps_archive_download **op_out,
+                          const struct ps_archive_download_options *options, struct ps_err *err);
+
+/** Stop: on_done comes with PS_E_CANCELLED. */
+void ps_archive_download_stop(struct ps_archive_download *op);
+
+void ps_archive_download_progress(const struct ps_archive_download *op,
+                                  struct ps_progress *progress_out);
+
+#endif

@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""Directories as archives, both ways: round trips, readers that are not ours, kills at random instants, changed trees.
+Usage: archive.py file|versitygw|minio"""
+import os
+import random
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+
+from rig import LONG, MIB, Rig, kill, sha256
+
+KILLS = 20 if LONG else 5
+
+
+def make_tree(top, size, seed):
+    """Files of 0 to 1 MiB, half of them compressible; links, holes, odd names."""
+    rng = random.Random(seed)
+    made = 0
+    number = 0
+    while made < size:
+        folder = top / f"d{number % 7}" / f"e{number % 3}"
+        folder.mkdir(parents=True, exist_ok=True)
+        length = min(int(rng.expovariate(1 / 60000)), MIB)
+        text = rng.randbytes(length) if number % 2 else (b"int line_%d;\n" % number) * (length // 12)
+        (folder / f"f{number}.c").write_bytes(text)
+        made += len(text) + 512
+        number += 1
+    (top / "empty").mkdir()
+    (top / "nothing").touch()
+    (top / "d0" / "link").symlink_to("e0/f0.c")
+    (top / "d1" / "up").symlink_to("../d0")
+    os.link(top / "d0" / "e0" / "f0.c", top / "hard")
+    with open(top / "holes", "wb") as file:
+        file.truncate(20 * MIB)
+        file.seek(7 * MIB + 5)
+        file.write(b"in the middle")
+    (top / "ünï ço\ndé").write_text("odd name")
+    long = top / ("d" * 140) / ("e" * 140)
+    long.mkdir(parents=True)
+    (long / "f").write_text("long name")
+    os.chmod(top / "d0", 0o750)
+    os.chmod(top / "nothing", 0o604)
+    os.utime(top / "d0", (1000000000, 1000000000))
+    return number
+
+
+def same(one, other):
+    done = subprocess.run(["diff", "-r", "--no-dereference", one, other], capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[:2000]
+
+
+def same_metadata(one, other):
+    for path in one.rglob("*"):
+        before, after = path.lstat(), (other / path.relative_to(one)).lstat()
+        if not path.is_symlink():
+            assert before.st_mode == after.st_mode, path
+        assert int(before.st_mtime) == int(after.st_mtime), path
+
+
+def round_trips(rig, tree):
+    for name in ("tar", "tar.gz", "tar.zst", "zip"):
+        url, dest = rig.url("t." + name), rig.dir / ("back." + name)
+        rig.run("put", "-q", tree, url, "--archive", name)
+        rig.run("get", "-q", url, dest, "--extract")
+        same(tree, dest)
+        same_metadata(tree, dest)
+        first = sha256(rig.stored("t." + name))
+        rig.run("put", "-q", tree, url, "--archive", name)
+        assert sha256(rig.stored("t." + name)) == first, f"{name}: not the same bytes twice"
+        if name != "zip":
+            assert (dest / "hard").stat().st_nlink == 2
+            assert (dest / "holes").stat().st_blocks * 512 < MIB, "holes were filled"
+    assert rig.uploads_left() == []
+    print("round trips: tar tar.gz tar.zst zip")
+
+
+def other_readers(rig, tree):
+    for level in range(10):
+        url = rig.url(f"l{level}.tgz")
+        rig.run("put", "-q", tree, url, "--archive", "tar.gz", "--compression-level", level)
+        dest = rig.dir / f"gnu{level}"
+        dest.mkdir()
+        subprocess.run(["tar", "xzf", rig.stored(f"l{level}.tgz"), "-C", dest], check=True)
+        same(tree, dest)
+        with tarfile.open(rig.stored(f"l{level}.tgz")) as archive:
+            names = {member.name.rstrip("/") for member in archive}
+        assert names == {str(path.relative_to(tree)) for path in tree.rglob("*")}
+    print("GNU tar and Python's tarfile read levels 0 to 9")
+
+
+def until_done(rig, rng, args, whole):
+    """Run it, killed at random instants, until it ends by itself."""
+    killed = finished = 0
+    while killed < KILLS:
+        process = rig.start(*args)
+        time.sleep(rng.uniform(0, whole))
+        if process.poll() is None:
+            kill(process)
+            killed += 1
+            continue
+        _, err = process.communicate()
+        assert process.returncode == 0, err.decode(errors="replace")
+        finished += 1
+    return finished
+
+
+def kills(rig, tree):
+    rng = random.Random(7)
+    url, dest = rig.url("k.tar.gz"), rig.dir / "killed"
+    put = ("put", "-q", tree, url, "--archive", "tar.gz", "--part-size", "5MiB")
+    started = time.monotonic()
+    rig.run("put", "-q", tree, rig.url("warm.tar.gz"), "--archive", "tar.gz", "--part-size", "5MiB")
+    whole = time.monotonic() - started
+    finished = until_done(rig, rng, put, whole)
+    result = rig.result(*put)
+    assert sha256(rig.stored("k.tar.gz")) == sha256(rig.stored("warm.tar.gz"))
+    assert rig.uploads_left() == []
+    print(f"upload: {KILLS} kills, {finished} finished between, the last run resumed {result['resumed_parts']} parts")
+    get = ("get", "-q", url, dest, "--extract")
+    started = time.monotonic()
+    rig.run("get", "-q", url, rig.dir / "warm", "--extract")
+    whole = time.monotonic() - started
+    finished = until_done(rig, rng, get, whole)
+    rig.run(*get)
+    same(tree, dest)
+    same_metadata(tree, dest)
+    print(f"extraction: {KILLS} kills, {finished} finished between, whole and equal")
+
+
+def interrupted(rig, tree):
+    """Stopped with parts at the store; then a tree that changed is refused, and the same one resumes."""
+    url = rig.url("i.tar")
+    args = ("put", "-q", tree, url, "--archive", "tar", "--part-size", "5MiB", "-c", "1")
+    while True:
+        process = rig.start(*args)
+        while process.poll() is None and len(rig.run("uploads", "--json")[0]) == 0:
+            pass
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+        if process.returncode == 130:
+            break
+        assert process.returncode == 0, err.decode(errors="replace")
+    (tree / "more").write_text("x")
+    _, err = rig.run(*args, expect=9)
+    assert "--restart" in err, err
+    (tree / "more").unlink()
+    os.utime(tree, (1, 1))  # the root itself is no entry
+    rig.run(*args)
+    dest = rig.dir / "after"
+    rig.run("get", "-q", url, dest, "--extract")
+    same(tree, dest)
+    print("a changed tree is refused, the same one resumes")
+
+
+def filters_and_modes(rig, tree):
+    url, dest = rig.url("f.tar"), rig.dir / "filtered"
+    rig.run("put", "-q", tree, url, "--archive", "tar", "--include", "*.c", "--exclude", "d1", "--exclude", "d2/*")
+    rig.run("get", "-q", url, dest, "--extract", "--mode", "0700", "--recurse-mode")
+    found = {str(path.relative_to(dest)) for path in dest.rglob("*") if path.is_file()}
+    wanted = {str(path.relative_to(tree)) for path in tree.rglob("*.c")
+              if not str(path.relative_to(tree)).startswith(("d1/", "d2/")) and path.name.startswith("f")}
+    assert found == wanted, found ^ wanted
+    assert all(path.stat().st_mode & 0o777 == 0o700 for path in dest.rglob("*.c"))
+    _, err = rig.run("put", tree, rig.url("x"), expect=2)
+    assert "--archive" in err, err
+    _, err = rig.run("put", tree, rig.url("x"), "--archive", "rar", expect=2)
+    assert "tar.gz" in err, err
+    _, err = rig.run("put", tree, rig.url("x"), "--archive", "tar.gz", "--compression-level", "10", expect=2)
+    assert "0 to 9" in err, err
+    print("filters and modes")
+
+
+def main():
+    with Rig(sys.argv[1]) as rig:
+        tree = rig.dir / "tree"
+        tree.mkdir()
+        make_tree(tree, 12 * MIB, 1)
+        round_trips(rig, tree)
+        if rig.kind == "file":
+            other_readers(rig, tree)
+            filters_and_modes(rig, tree)
+        big = rig.dir / "big"
+        big.mkdir()
+        make_tree(big, (512 if LONG else 40) * MIB, 2)
+        kills(rig, big)
+        interrupted(rig, big)
+
+
+main()

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Directories as one object a file, both ways: put --archive none, get -r, ls -r, rm -r; failures, repeats, bad keys.
+Usage: tree.py file|versitygw|minio"""
+import json
+import os
+import pathlib
+import random
+import socket
+import subprocess
+import sys
+
+from rig import LONG, MIB, Rig
+
+FILES = 3000 if LONG else 400
+
+
+def make_tree(top):
+    rng = random.Random(3)
+    for i in range(FILES):
+        folder = top / f"d{i % 5}" / f"e{i % 3}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"f{i}").write_bytes(rng.randbytes(rng.choice((0, 1, 100, 4096, 20000))))
+    (top / "big.bin").write_bytes(rng.randbytes(18 * MIB + 5))
+    (top / "middle.bin").write_bytes(rng.randbytes(300 * 1024))
+    (top / "a.txt").write_text("sorts before a/")
+    (top / "a").mkdir()
+    (top / "a" / "b").write_text("sorts after a.txt")
+    (top / "a" / "link").symlink_to("../a.txt")
+    (top / "ünï +%20&.txt").write_text("odd name")
+    os.chmod(top / "a.txt", 0o751)
+    for path in top.rglob("*"):
+        os.utime(path, ns=(0, rng.randrange(10 ** 18)), follow_symlinks=False)
+
+
+def same(one, other):
+    done = subprocess.run(["diff", "-r", "--no-dereference", one, other], capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[:2000]
+    for path in one.rglob("*"):
+        before, after = path.lstat(), (other / path.relative_to(one)).lstat()
+        if path.is_symlink() or path.is_file():
+            assert before.st_mtime_ns == after.st_mtime_ns, path
+        if path.is_file() and not path.is_symlink():
+            assert before.st_mode == after.st_mode, path
+
+
+def round_trip(rig, tree):
+    url = rig.url("p/q/")
+    result = rig.result("put", tree, url, "--archive", "none")
+    count = sum(1 for path in tree.rglob("*") if path.is_symlink() or not path.is_dir())
+    assert result["files"] == count, result
+    dest = rig.dir / "back"
+    rig.run("get", "-r", "-q", url, dest)
+    same(tree, dest)
+    keys = [json.loads(line)["key"] for line in rig.run("ls", "-r", url, "--json")[0].splitlines()]
+    assert len(keys) == count and keys == sorted(keys, key=os.fsencode)
+    print(f"round trip: {count} files")
+
+
+def repeats(rig, tree):
+    url = rig.url("p/q/")
+    args = ("put", tree, url, "--archive", "none", "--skip-existing")
+    result = rig.result(*args)
+    assert result["files"] == 0 and result["failed"] == 0, result
+    (tree / "a" / "b").write_text("sorts after A.txt")  # the same size
+    (tree / "a" / "new").write_text("new")
+    result = rig.result(*args)
+    assert result["files"] == 2, result
+    print("a repeat sends what is new or differs")
+
+
+def failures(rig, tree):
+    """A file that cannot be read and a socket stop nothing; the list and exit 6 say which."""
+    url = rig.url("f/")
+    there = socket.socket(socket.AF_UNIX)
+    there.bind(str(tree / "socket"))
+    secret = tree / "a" / "secret"
+    secret.write_text("x")
+    if os.geteuid() == 0:  # root may read all: a file that goes away is not seen either, so a directory in a key's way
+        secret.unlink()
+        if rig.kind != "file":
+            there.close()
+            (tree / "socket").unlink()
+            return
+        (rig.stored("f") / "a" / "b").mkdir(parents=True)
+        failed = "a/b"
+    else:
+        secret.chmod(0)
+        failed = "a/secret"
+    _, err = rig.run("put", tree, url, "--archive", "none", expect=6)
+    assert failed in err and "socket" in err and "1 of" in err, err
+    if os.geteuid() == 0:
+        (rig.stored("f") / "a" / "b").rmdir()
+    else:
+        secret.unlink()
+    there.close()
+    (tree / "socket").unlink()
+    result = rig.result("put", tree, url, "--archive", "none", "--skip-existing")
+    assert result["files"] == (1 if os.geteuid() == 0 else 0), result
+    print("failures: told one by one, exit 6, the others are sent")
+
+
+def bad_keys(rig):
+    """Keys that are no paths, and links that lead out, fail alone. versitygw and file:// hold no such keys; minio does."""
+    url, dest = rig.url("bad/"), rig.dir / "bad"
+    good = rig.dir / "good"
+    good.mkdir()
+    (good / "fine").write_text("fine")
+    (good / "out").symlink_to("../../etc/passwd")
+    rig.run("put", "-q", good, url, "--archive", "none")
+    _, err = rig.run("get", "-r", url, dest, expect=6)
+    assert "out: a symbolic link that may lead out" in err, err
+    assert [path.name for path in dest.iterdir()] == ["fine"]
+    rig.run("get", "-r", "-q", "--outside-links", url, dest)
+    assert os.readlink(dest / "out") == "../../etc/passwd"
+    print("a link that leads out fails alone")
+
+
+def filters(rig, tree):
+    url, dest = rig.url("g/"), rig.dir / "some"
+    rig.run("put", "-q", tree, url, "--archive", "none", "--include", "*.txt", "--include", "f1*", "--exclude", "d2")
+    wanted = {str(p.relative_to(tree)) for p in tree.rglob("*") if p.is_file() and not p.is_symlink()
+              and (p.name.endswith(".txt") or p.name.startswith("f1")) and "d2" not in p.parts}
+    rig.run("get", "-r", "-q", url, dest, "--exclude", "a.txt")
+    found = {str(p.relative_to(dest)) for p in dest.rglob("*") if p.is_file()}
+    assert found == wanted - {"a.txt"}, found ^ wanted
+    print("filters")
+
+
+def removal(rig):
+    rig.run("rm", "-r", "-q", rig.url("p/"))
+    assert rig.run("ls", "-r", rig.url("p/"), expect=3)[0] == ""
+    _, err = rig.run("get", "-r", rig.url("p/"), rig.dir / "nothing", expect=3)
+    assert "nothing there" in err, err
+    print("removed")
+
+
+def main():
+    with Rig(sys.argv[1]) as rig:
+        tree = pathlib.Path(rig.dir / "tree")
+        tree.mkdir()
+        make_tree(tree)
+        round_trip(rig, tree)
+        repeats(rig, tree)
+        failures(rig, tree)
+        bad_keys(rig)
+        filters(rig, tree)
+        removal(rig)
+
+
+main()

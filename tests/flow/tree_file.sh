@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# Directories file by file against file: see tree.py.
+exec python3 "$(dirname "$0")/tree.py" file
