@@ -81,23 +81,31 @@ enum ps_code ps_buf_append_str(struct ps_buf *buf, const char *s, struct ps_err 
 
 enum ps_code ps_buf_append_format(struct ps_buf *buf, struct ps_err *err, const char *format, ...)
 {
+    size_t spare_bytes = buf->capacity_bytes - buf->size_bytes;
     va_list args;
     int length;
     enum ps_code code;
 
+    /* Into the room that is there: formatting twice, to measure and to write, is what costs. */
     va_start(args, format);
-    length = vsnprintf(NULL, 0, format, args);
+    length =
+        vsnprintf(spare_bytes > 0 ? buf->data + buf->size_bytes : NULL, spare_bytes, format, args);
     va_end(args);
     if (length < 0) {
         return ps_err_set(err, PS_E_BUG, "text cannot be formatted");
     }
     code = reserve(buf, (size_t)length, err);
     if (code != PS_OK) {
+        if (spare_bytes > 0) {
+            buf->data[buf->size_bytes] = '\0';
+        }
         return code;
     }
-    va_start(args, format);
-    (void)vsnprintf(buf->data + buf->size_bytes, (size_t)length + 1, format, args);
-    va_end(args);
+    if ((size_t)length >= spare_bytes) {
+        va_start(args, format);
+        (void)vsnprintf(buf->data + buf->size_bytes, (size_t)length + 1, format, args);
+        va_end(args);
+    }
     buf->size_bytes += (size_t)length;
     return PS_OK;
 }
