@@ -28,6 +28,7 @@ struct ps_dest_tree {
     char parent_path[PATH_MAX];
     uint64_t temp_count;
     bool no_openat2;
+    mode_t made_mode; /* what a new file has here, by the umask; 0 = not known yet */
     struct pending_directory
         *pending; /* as many as the tree has directories: the caller limits entries */
     size_t pending_count;
@@ -184,24 +185,35 @@ static enum ps_code set_attributes(int fd, const struct ps_dest_attributes *attr
 enum ps_code ps_dest_tree_file_begin(struct ps_dest_tree *tree, struct ps_dest_file *file,
                                      struct ps_err *err)
 {
+    struct stat status;
+
     (void)snprintf(file->temp_name, sizeof(file->temp_name), "%s%" PRId64 "-%" PRIu64,
                    PS_DEST_TEMP_PREFIX, (int64_t)getpid(), tree->temp_count++);
     file->fd = openat(tree->root_fd, file->temp_name,
                       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-    return file->fd >= 0 ? PS_OK
-                         : ps_err_set_errno(err, errno, "%s/%s", tree->root, file->temp_name);
+    if (file->fd < 0) {
+        return ps_err_set_errno(err, errno, "%s/%s", tree->root, file->temp_name);
+    }
+    if (tree->made_mode == 0 && fstat(file->fd, &status) == 0) {
+        tree->made_mode = status.st_mode & 07777;
+    }
+    return PS_OK;
 }
 
 enum ps_code ps_dest_tree_file_commit(struct ps_dest_tree *tree, struct ps_dest_file *file,
                                       const char *path, const struct ps_dest_attributes *attributes,
                                       struct ps_err *err)
 {
+    struct ps_dest_attributes wanted = *attributes;
     const char *name = NULL;
     int dir_fd = -1;
     enum ps_code code = find_parent(tree, path, &dir_fd, &name, err);
 
+    if (wanted.mode == (int)tree->made_mode && wanted.mode != 0) {
+        wanted.mode = -1; /* it has it already: one call less a file */
+    }
     if (code == PS_OK) {
-        code = set_attributes(file->fd, attributes, path, err);
+        code = set_attributes(file->fd, &wanted, path, err);
     }
     if (code == PS_OK && renameat(tree->root_fd, file->temp_name, dir_fd, name) != 0) {
         code = errno == EISDIR || errno == ENOTEMPTY
