@@ -405,9 +405,39 @@ static enum ps_exit run_tree(struct ps_app *app, const char *url, const char *de
     return exit_code;
 }
 
+/* Flags that would be passed over say so. */
+static enum ps_code check_flags(const struct ps_app *app, struct ps_err *err)
+{
+    static const enum ps_option of_extract[] = { PS_OPT_MODE, PS_OPT_RECURSE_MODE, PS_OPT_XATTRS };
+    static const enum ps_option of_trees[] = { PS_OPT_INCLUDE, PS_OPT_EXCLUDE };
+    static const enum ps_option of_both[] = { PS_OPT_OUTSIDE_LINKS };
+    bool extract = ps_options_has(&app->options, PS_OPT_EXTRACT);
+    bool recursive = ps_options_has(&app->options, PS_OPT_RECURSIVE);
+    enum ps_code code = PS_OK;
+
+    if (extract && recursive) {
+        return ps_err_set(err, PS_E_INVALID, "--extract is for one object, -r for many");
+    }
+    if (!extract) {
+        code = ps_options_refuse(&app->options, of_extract, 3, "--extract", err);
+    }
+    if (code == PS_OK && !recursive) {
+        code = ps_options_refuse(&app->options, of_trees, 2, "-r", err);
+    }
+    if (code == PS_OK && !extract && !recursive) {
+        code = ps_options_refuse(&app->options, of_both, 1, "--extract or -r", err);
+    }
+    return code;
+}
+
 enum ps_exit ps_cmd_get(struct ps_app *app, const char **args, int arg_count)
 {
+    struct ps_err err;
+
     (void)arg_count;
+    if (check_flags(app, &err) != PS_OK) {
+        return ps_app_fail(app, &err);
+    }
     if (ps_options_has(&app->options, PS_OPT_RECURSIVE)) {
         return run_tree(app, args[0], args[1]);
     }

@@ -11,7 +11,7 @@ const struct ps_command ps_commands[] = {
       "A source that changed meanwhile is refused; --restart sends it anew.\n"
       "--workflow NS/NAME records the object as that workflow's artifact; --gc says when it\n"
       "may go: Never, OnWorkflowCompletion or OnWorkflowDeletion. Policies may say more.\n"
-      "--archive tar|tar.gz|tar.zst|zip: a directory as one object, made while it is sent.\n"
+      "--archive tar|tar.gz|tar.zst|zip: a directory as one object, made as it is sent.\n"
       "--archive none: each file of a directory as an object below URL.\n",
       2, 2, ps_cmd_put, true },
     { "get", "[-r] URL DEST", "fetch an object into a file (or - for standard output)",

@@ -255,6 +255,29 @@ static enum ps_code run_tree(struct put *put, const struct ps_upload_options *op
     return PS_OK;
 }
 
+/* Flags that would be passed over say so. */
+static enum ps_code check_flags(const struct put *put, struct ps_err *err)
+{
+    static const enum ps_option of_archives[] = { PS_OPT_COMPRESSION_LEVEL, PS_OPT_XATTRS };
+    static const enum ps_option of_trees[] = { PS_OPT_INCLUDE, PS_OPT_EXCLUDE };
+    static const enum ps_option of_none[] = { PS_OPT_SKIP_EXISTING };
+    const struct ps_options *flags = &put->app->options;
+    bool archive = flags->values[PS_OPT_ARCHIVE] != NULL;
+    enum ps_code code = PS_OK;
+
+    if (!archive || is_tree(put)) {
+        code =
+            ps_options_refuse(flags, of_archives, 2, "--archive tar, tar.gz, tar.zst or zip", err);
+    }
+    if (code == PS_OK && !archive) {
+        code = ps_options_refuse(flags, of_trees, 2, "--archive", err);
+    }
+    if (code == PS_OK && !is_tree(put)) {
+        code = ps_options_refuse(flags, of_none, 1, "--archive none", err);
+    }
+    return code;
+}
+
 static enum ps_code start(struct put *put, const char *source, struct ps_err *err)
 {
     struct ps_app *app = put->app;
@@ -278,6 +301,9 @@ static enum ps_code start(struct put *put, const char *source, struct ps_err *er
 
     options.wishes = put->wishes.upload;
 
+    if (code == PS_OK) {
+        code = check_flags(put, err);
+    }
     if (code == PS_OK) {
         code = ps_put_record_init(&put->record, app, err);
     }

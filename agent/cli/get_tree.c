@@ -63,7 +63,7 @@ static void on_done(void *user, const struct ps_tree_download_result *result,
     ps_progress_bar_stop(&app->bar);
     if (app->json) {
         print_json(get, result, seconds);
-    } else if (!app->quiet) {
+    } else if (!app->quiet && (err == NULL || err->code == PS_E_PARTIAL)) {
         print_plain(get, result, seconds);
     }
     if (err != NULL) {

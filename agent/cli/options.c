@@ -445,6 +445,17 @@ enum ps_code ps_options_number(const struct ps_options *options, enum ps_option 
     return PS_OK;
 }
 
+enum ps_code ps_options_refuse(const struct ps_options *options, const enum ps_option *list,
+                               size_t count, const char *with, struct ps_err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (was_written(options, list[i])) {
+            return ps_err_set(err, PS_E_INVALID, "--%s goes with %s", rows[list[i]].name, with);
+        }
+    }
+    return PS_OK;
+}
+
 enum ps_code ps_options_level(const struct ps_options *options, int *level_out, struct ps_err *err)
 {
     const char *text = options->values[PS_OPT_COMPRESSION_LEVEL];

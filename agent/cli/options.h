@@ -118,6 +118,11 @@ PS_MUST_USE enum ps_code ps_options_size(const struct ps_options *options, enum 
 PS_MUST_USE enum ps_code ps_options_number(const struct ps_options *options, enum ps_option option,
                                            uint32_t *value_out, struct ps_err *err);
 
+/** PS_E_INVALID when one of the count options was given: "--mode goes with --extract" for with "--extract". */
+PS_MUST_USE enum ps_code ps_options_refuse(const struct ps_options *options,
+                                           const enum ps_option *list, size_t count,
+                                           const char *with, struct ps_err *err);
+
 /** --compression-level, -1..19; left alone when it was not given. PS_E_INVALID. */
 PS_MUST_USE enum ps_code ps_options_level(const struct ps_options *options, int *level_out,
                                           struct ps_err *err);

@@ -172,7 +172,28 @@ def filters_and_modes(rig, tree):
     assert "tar.gz" in err, err
     _, err = rig.run("put", tree, rig.url("x"), "--archive", "tar.gz", "--compression-level", "10", expect=2)
     assert "0 to 9" in err, err
+    _, err = rig.run("get", url, dest, "--extract", "--include", "*.c", expect=2)
+    assert "--include goes with -r" in err, err
+    _, err = rig.run("put", tree, url, "--skip-existing", expect=2)
+    assert "--skip-existing goes with --archive none" in err, err
     print("filters and modes")
+
+
+def attributes(rig, tree):
+    """Extended attributes, on request; where the file system of the test has them."""
+    try:
+        os.setxattr(tree / "nothing", "user.purser.test", b"value\0with zero")
+    except OSError:
+        print("no extended attributes here")
+        return
+    for flags, kept in (((), False), (("--xattrs",), True)):
+        url, dest = rig.url("x.tar"), rig.dir / f"attributes{kept}"
+        rig.run("put", "-q", tree, url, "--archive", "tar", *flags)
+        rig.run("get", "-q", url, dest, "--extract", *flags)
+        assert ("user.purser.test" in os.listxattr(dest / "nothing")) == kept
+        assert not kept or os.getxattr(dest / "nothing", "user.purser.test") == b"value\0with zero"
+    os.removexattr(tree / "nothing", "user.purser.test")
+    print("extended attributes on request")
 
 
 def main():
@@ -184,6 +205,7 @@ def main():
         if rig.kind == "file":
             other_readers(rig, tree)
             filters_and_modes(rig, tree)
+            attributes(rig, tree)
         big = rig.dir / "big"
         big.mkdir()
         make_tree(big, (512 if LONG else 40) * MIB, 2)
