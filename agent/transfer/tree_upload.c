@@ -1,86 +1,10 @@
-#include "transfer/tree_upload.h"
+#include "transfer/tree_upload_internal.h"
 
 #include "base/str.h"
-#include "source/tree_batch.h"
-#include "transfer/job.h"
-#include "transfer/tree_compare.h"
-#include "transfer/tree_text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-/**
- * Small files under way at once: what the user wishes for parts, but at least this: a request of a small file is mostly
- * waiting. Lower: slower over a network. Higher: more connections than a small server likes.
- */
-enum {
-    SMALL_MIN = 32,
-    SMALL_MAX = 64,
-    BIG_MAX = 2, /* uploads of big files, each with its own parts */
-    BATCHES = 2,
-    /** With nothing sent and this many failed it is no file that is wrong. */
-    HOPELESS_COUNT = 16
-};
-
-struct slot {
-    struct ps_tree_upload *op;
-    const struct ps_tree_item *item; /* NULL = free */
-    struct batch *batch;
-    char *key;
-    char *path; /* local, of a big file */
-    struct ps_store_op *store_op;
-    struct ps_upload *upload;
-    struct ps_upload_decision decision;
-    bool decided;
-    struct ps_tree_compare *compare; /* with skip_existing */
-    char mtime[PS_TREE_TIME_SIZE];
-    char mode[PS_TREE_MODE_SIZE];
-    struct ps_store_pair metadata[PS_PAIRS_MAX];
-    struct ps_store_pair tags[PS_PAIRS_MAX];
-};
-
-struct batch {
-    struct ps_tree_upload *op;
-    struct ps_tree_batch tree;
-    struct ps_job job; /* while it runs it owns tree */
-    bool filled;
-    size_t next;       /* item to start */
-    size_t open_count; /* items started and not ended */
-};
-
-struct ps_tree_upload {
-    struct ps_upload_options options; /* its text is copied */
-    const struct ps_tree_filter *filter;
-    bool skip_existing;
-    void (*on_failed)(void *user, const char *path, const struct ps_err *err);
-    void (*on_done)(void *user, const struct ps_tree_upload_result *result,
-                    const struct ps_err *err);
-    void *user;
-    enum ps_checksum_algorithm algorithm;
-
-    struct ps_tree_reader *reader;
-    struct batch batches[BATCHES];
-    size_t batch_index; /* whose items are being started */
-    size_t fill_index;  /* which is read into next: in turn, so that the order of the tree stays */
-    bool filling;
-    bool read_all;
-    struct ps_tree_listing *listing; /* with skip_existing */
-    bool listing_waits;
-
-    struct slot slots[SMALL_MAX];
-    uint32_t slot_count;
-    uint32_t busy_count;
-    uint32_t big_count;
-    bool ended; /* nothing new is started */
-    struct ps_err err;
-    struct ps_tree_upload_result result;
-    struct ps_job end_job;
-    bool ending;
-};
-
-static void pump(struct ps_tree_upload *op);
 
 static void op_free(struct ps_tree_upload *op)
 {
@@ -131,248 +55,12 @@ static void try_end(struct ps_tree_upload *op)
     }
 }
 
-static void stop_with(struct ps_tree_upload *op, const struct ps_err *err)
+void ps_tree_upload_stop_with(struct ps_tree_upload *op, const struct ps_err *err)
 {
     if (op->err.code == PS_OK) {
         op->err = *err;
     }
     op->ended = true;
-}
-
-/* --- one item's end --- */
-
-static void release(struct slot *slot)
-{
-    slot->batch->open_count--;
-    free(slot->key);
-    free(slot->path);
-    slot->key = NULL;
-    slot->path = NULL;
-    slot->item = NULL;
-    if (slot->decided) {
-        ps_upload_decision_clear(&slot->decision);
-        slot->decided = false;
-    }
-    slot->op->busy_count--;
-}
-
-static void tell_failed(struct ps_tree_upload *op, const struct ps_tree_item *item,
-                        const struct ps_err *err)
-{
-    if (op->ended) {
-        return; /* stopped: it did not fail by itself */
-    }
-    if (item->kind == PS_TREE_SPECIAL && err->code == PS_E_UNSUPPORTED) {
-        op->result.special_count++;
-    } else {
-        op->result.failed_count++;
-    }
-    if (op->on_failed != NULL) {
-        op->on_failed(op->user, item->path, err);
-    }
-    if (op->result.failed_count >= HOPELESS_COUNT && op->result.sent_count == 0 &&
-        op->result.same_count == 0) {
-        stop_with(op, err);
-    }
-}
-
-static void item_sent(struct slot *slot, uint64_t size_bytes)
-{
-    slot->op->result.sent_count++;
-    slot->op->result.sent_bytes += size_bytes;
-    release(slot);
-}
-
-static void item_same(struct slot *slot)
-{
-    slot->op->result.same_count++;
-    release(slot);
-}
-
-static void item_failed(struct slot *slot, const struct ps_err *err)
-{
-    tell_failed(slot->op, slot->item, err);
-    release(slot);
-}
-
-/* --- sending --- */
-
-static ssize_t read_small(void *user, uint64_t offset, void *into, size_t size)
-{
-    const struct slot *slot = user;
-
-    memcpy(into, slot->item->data + offset, size);
-    return (ssize_t)size;
-}
-
-static void on_put(void *user, const char *etag, const struct ps_checksum *checksum,
-                   const struct ps_err *err)
-{
-    struct slot *slot = user;
-    struct ps_tree_upload *op = slot->op;
-
-    (void)etag;
-    (void)checksum; /* compared by the store already */
-    slot->store_op = NULL;
-    if (err != NULL) {
-        item_failed(slot, err);
-    } else {
-        item_sent(slot, slot->item->size_bytes);
-    }
-    pump(op);
-}
-
-static size_t merge(struct ps_store_pair *into, size_t count, const struct ps_store_pair *wished,
-                    size_t wished_count, const struct ps_pairs *more)
-{
-    for (size_t i = 0; i < wished_count && count < PS_PAIRS_MAX; i++) {
-        into[count++] = wished[i];
-    }
-    for (size_t i = 0; i < more->count && count < PS_PAIRS_MAX; i++) {
-        into[count++] = (struct ps_store_pair){ more->items[i].name, more->items[i].value };
-    }
-    return count;
-}
-
-static size_t fill_metadata(struct slot *slot)
-{
-    ps_tree_time_format(slot->item->mtime_ns, slot->mtime);
-    ps_tree_mode_format(slot->item->mode, slot->mode);
-    slot->metadata[0] = (struct ps_store_pair){ "mtime", slot->mtime };
-    slot->metadata[1] = (struct ps_store_pair){ "mode", slot->mode };
-    return 2;
-}
-
-static void put_small(struct slot *slot)
-{
-    const struct ps_upload_wishes *wishes = &slot->op->options.wishes;
-    struct ps_put_request request = {
-        .key = slot->key,
-        .body = { .size_bytes = slot->item->size_bytes, .read = read_small, .user = slot },
-        .checksum = slot->item->checksum,
-        .options = {
-            .checksum = slot->op->algorithm,
-            .storage_class = wishes->storage_class != NULL ? wishes->storage_class
-                                                           : slot->decision.storage_class,
-            .content_type = wishes->content_type,
-            .metadata = slot->metadata,
-            .tags = slot->tags,
-            .create_only = wishes->create_only,
-        },
-    };
-    struct ps_hasher hasher;
-    struct ps_err err;
-
-    request.options.metadata_count = merge(slot->metadata, fill_metadata(slot), wishes->metadata,
-                                           wishes->metadata_count, &slot->decision.metadata);
-    request.options.tag_count =
-        merge(slot->tags, 0, wishes->tags, wishes->tag_count, &slot->decision.tags);
-    if (wishes->sign_payload && ps_hasher_init(&hasher, PS_CHECKSUM_SHA256, &err) == PS_OK) {
-        ps_hasher_update(&hasher, slot->item->data, (size_t)slot->item->size_bytes);
-        request.sha256 = ps_hasher_finish(&hasher);
-        ps_hasher_clear(&hasher);
-    }
-    slot->store_op = ps_store_put(slot->op->options.store, &request, on_put, slot, &err);
-    if (slot->store_op == NULL) {
-        item_failed(slot, &err);
-    }
-}
-
-static void on_big_done(void *user, const struct ps_upload_result *result, const struct ps_err *err)
-{
-    struct slot *slot = user;
-    struct ps_tree_upload *op = slot->op;
-
-    slot->upload = NULL;
-    op->big_count--;
-    if (err != NULL) {
-        item_failed(slot, err);
-    } else if (result->skipped) {
-        item_same(slot);
-    } else {
-        item_sent(slot, result->size_bytes);
-    }
-    pump(op);
-}
-
-static void put_big(struct slot *slot)
-{
-    struct ps_tree_upload *op = slot->op;
-    struct ps_upload_options options = op->options;
-    char *url = ps_str_format("%s%s", op->options.url, slot->item->path);
-    struct ps_err err;
-
-    options.key = slot->key;
-    options.url = url;
-    options.source_path = slot->path;
-    options.wishes.metadata = slot->metadata;
-    options.wishes.metadata_count =
-        merge(slot->metadata, fill_metadata(slot), op->options.wishes.metadata,
-              op->options.wishes.metadata_count, &(const struct ps_pairs){ .count = 0 });
-    options.on_event = NULL;
-    options.on_done = on_big_done;
-    options.user = slot;
-    if (url == NULL) {
-        (void)ps_err_set(&err, PS_E_NO_MEMORY, "out of memory");
-        item_failed(slot, &err);
-    } else if (ps_upload_start(&slot->upload, &options, &err) != PS_OK) {
-        slot->upload = NULL;
-        item_failed(slot, &err);
-    } else {
-        op->big_count++;
-    }
-    free(url);
-}
-
-static void send_item(struct slot *slot)
-{
-    if (slot->item->data != NULL) {
-        put_small(slot);
-    } else {
-        put_big(slot);
-    }
-}
-
-/* --- what the store has --- */
-
-static void on_compared(void *user, bool same)
-{
-    struct slot *slot = user;
-    struct ps_tree_upload *op = slot->op;
-
-    slot->compare = NULL;
-    if (op->ended) {
-        release(slot);
-    } else if (same) {
-        item_same(slot);
-    } else {
-        send_item(slot);
-    }
-    pump(op);
-}
-
-/* With skip_existing: a listed object of this key and size is looked at more closely. */
-static void compare_or_send(struct slot *slot, const struct ps_tree_listed *listed)
-{
-    struct ps_tree_upload *op = slot->op;
-    const struct ps_tree_compare_options options = {
-        .loop = op->options.loop,
-        .store = op->options.store,
-        .key = slot->key,
-        .item = slot->item,
-        .path = slot->path,
-        .etag = listed != NULL ? listed->etag : "",
-        .on_done = on_compared,
-        .user = slot,
-    };
-
-    if (listed == NULL || listed->size_bytes != slot->item->size_bytes) {
-        send_item(slot);
-    } else if (ps_tree_is_listed_md5(slot->item, listed->etag)) {
-        item_same(slot);
-    } else if (ps_tree_compare_start(&slot->compare, &options, NULL) != PS_OK) {
-        send_item(slot);
-    }
 }
 
 /* --- starting items --- */
@@ -419,13 +107,13 @@ static void start_item(struct slot *slot, const struct ps_tree_listed *listed)
 
     if (!name_slot(slot)) {
         (void)ps_err_set(&err, PS_E_NO_MEMORY, "out of memory");
-        item_failed(slot, &err);
+        ps_tree_upload_item_failed(slot, &err);
     } else if (slot->item->data != NULL && !decide(slot)) {
-        item_same(slot); /* a big file's upload asks by itself */
+        ps_tree_upload_item_same(slot); /* a big file's upload asks by itself */
     } else if (slot->op->skip_existing) {
-        compare_or_send(slot, listed);
+        ps_tree_upload_compare(slot, listed);
     } else {
-        send_item(slot);
+        ps_tree_upload_send(slot);
     }
 }
 
@@ -444,7 +132,7 @@ static void on_listing_ready(void *user)
     struct ps_tree_upload *op = user;
 
     op->listing_waits = false;
-    pump(op);
+    ps_tree_upload_pump(op);
 }
 
 /* False: the list must first come so far. */
@@ -463,7 +151,7 @@ static bool find_listed(struct ps_tree_upload *op, const struct ps_tree_item *it
         op->listing_waits = true;
         return false;
     case PS_TREE_LISTING_FAILED:
-        stop_with(op, ps_tree_listing_error(op->listing));
+        ps_tree_upload_stop_with(op, ps_tree_listing_error(op->listing));
         return false;
     }
     return false;
@@ -478,7 +166,7 @@ static bool start_next(struct ps_tree_upload *op, struct batch *batch)
 
     if (item->err.code != PS_OK) {
         batch->next++;
-        tell_failed(op, item, &item->err);
+        ps_tree_upload_tell_failed(op, item, &item->err);
         return true;
     }
     if (slot == NULL || op->listing_waits || (item->data == NULL && op->big_count >= BIG_MAX) ||
@@ -522,10 +210,10 @@ static void on_filled(struct ps_job *job)
     batch->filled = job->code == PS_OK;
     batch->next = 0;
     if (job->code != PS_OK) {
-        stop_with(op, &job->err);
+        ps_tree_upload_stop_with(op, &job->err);
     }
     op->read_all = job->code != PS_OK || batch->tree.last;
-    pump(op);
+    ps_tree_upload_pump(op);
 }
 
 /* Read into the next batch when it has nothing left under way. */
@@ -540,7 +228,7 @@ static void fill_next(struct ps_tree_upload *op)
     }
 }
 
-static void pump(struct ps_tree_upload *op)
+void ps_tree_upload_pump(struct ps_tree_upload *op)
 {
     struct batch *batch = &op->batches[op->batch_index];
 
@@ -626,7 +314,7 @@ enum ps_code ps_tree_upload_start(struct ps_tree_upload **op_out,
     for (size_t i = 0; i < BATCHES; i++) {
         op->batches[i].op = op;
     }
-    pump(op);
+    ps_tree_upload_pump(op);
     *op_out = op;
     return PS_OK;
 }
@@ -636,7 +324,7 @@ void ps_tree_upload_stop(struct ps_tree_upload *op)
     struct ps_err err;
 
     (void)ps_err_set(&err, PS_E_CANCELLED, "%s: interrupted", op->options.url);
-    stop_with(op, &err);
+    ps_tree_upload_stop_with(op, &err);
     for (uint32_t i = 0; i < op->slot_count; i++) {
         struct slot *slot = &op->slots[i];
 
@@ -645,10 +333,10 @@ void ps_tree_upload_stop(struct ps_tree_upload *op)
         } else if (slot->store_op != NULL) {
             ps_store_cancel(slot->store_op);
             slot->store_op = NULL;
-            release(slot);
+            ps_tree_upload_release(slot);
         }
     }
-    pump(op);
+    ps_tree_upload_pump(op);
 }
 
 void ps_tree_upload_progress(const struct ps_tree_upload *op, struct ps_progress *progress_out)
