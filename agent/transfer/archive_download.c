@@ -51,6 +51,7 @@ struct ps_archive_download {
     struct ps_state *(*open_state)(void *user, struct ps_err *err);
     void *open_state_user;
     struct ps_state *state_db;
+    bool claimed; /* the record is ours */
     struct ps_job job;
     bool job_running;
 
@@ -125,8 +126,9 @@ static void run_forget(struct ps_job *job)
 {
     struct ps_archive_download *op = job->user;
 
-    /* A record without a finished entry is of no use; after an error the others stay. */
-    if (op->state_db != NULL && op->err.code == PS_OK) {
+    /* What is refused or broken will be so again; after all other errors the next run goes on from the record. */
+    if (op->state_db != NULL && op->claimed &&
+        (op->err.code == PS_OK || op->err.code == PS_E_REFUSED || op->err.code == PS_E_CORRUPT)) {
         job->code = ps_checkpoint_download_end(op->state_db, op->dest, &job->err);
     }
 }
@@ -369,6 +371,7 @@ static void on_claimed(struct ps_job *job)
     struct ps_archive_download *op = job->user;
 
     op->job_running = false;
+    op->claimed = job->code == PS_OK;
     if (job->code != PS_OK) {
         fail(op, &job->err);
     }
