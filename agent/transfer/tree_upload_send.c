@@ -231,12 +231,11 @@ void ps_tree_upload_compare(struct slot *slot, const struct ps_tree_listed *list
         .on_done = on_compared,
         .user = slot,
     };
+    bool alike = listed != NULL && listed->size_bytes == slot->item->size_bytes;
 
-    if (listed == NULL || listed->size_bytes != slot->item->size_bytes) {
-        ps_tree_upload_send(slot);
-    } else if (ps_tree_is_listed_md5(slot->item, listed->etag)) {
+    if (alike && ps_tree_is_listed_md5(slot->item, listed->etag)) {
         ps_tree_upload_item_same(slot);
-    } else if (ps_tree_compare_start(&slot->compare, &options, NULL) != PS_OK) {
+    } else if (!alike || ps_tree_compare_start(&slot->compare, &options, NULL) != PS_OK) {
         ps_tree_upload_send(slot);
     }
 }
