@@ -82,11 +82,11 @@ struct ps_http_options {
     uint32_t connect_timeout_ms; /* 0 = 5,000 */
     uint32_t
         stall_timeout_ms; /* without a byte either way; 0 = 30,000; UINT32_MAX = none (Complete) */
-    uint32_t total_timeout_ms; /* 0 = none */
+    uint32_t total_timeout_ms;   /* 0 = none */
     size_t receive_buffer_bytes; /* taken by one recv(2) for on_data, 1 KiB or more; 0 = 256 KiB */
-    bool expect_continue;      /* send Expect: 100-continue and wait up to 1 s for leave */
-    const char *ca_bundle;     /* file; NULL = the system's; copied */
-    const char *ca_pem;        /* certificates as text, instead of ca_bundle; NULL = none; copied */
+    bool expect_continue;        /* send Expect: 100-continue and wait up to 1 s for leave */
+    const char *ca_bundle;       /* file; NULL = the system's; copied */
+    const char *ca_pem; /* certificates as text, instead of ca_bundle; NULL = none; copied */
     const char *client_cert_pem; /* what we show the server, with its key; NULL = nothing; copied */
     const char *client_key_pem;
     const char *unix_socket; /* NULL = TCP; copied */
