@@ -99,6 +99,14 @@ char *ps_app_state_path(struct ps_app *app, const char *setting, const char *nam
     return path;
 }
 
+struct ps_state *ps_app_open_state_to_read(struct ps_app *app, struct ps_err *err)
+{
+    if (app->state == NULL) {
+        app->state = open_state(app, true, err);
+    }
+    return app->state != NULL ? app->state : ps_app_open_state(app, err);
+}
+
 void ps_app_run_until(struct ps_app *app, const bool *done)
 {
     while (!*done && uv_run(app->loop, UV_RUN_ONCE) != 0) {

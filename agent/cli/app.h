@@ -75,6 +75,10 @@ struct ps_state *ps_app_open_state_read_only(struct ps_app *app, struct ps_err *
 char *ps_app_state_path(struct ps_app *app, const char *setting, const char *name,
                         struct ps_err *err);
 
+/** The state for commands that only look: read-only where there is one, so that they work in a directory that may not be
+ * written; else as ps_app_open_state. */
+struct ps_state *ps_app_open_state_to_read(struct ps_app *app, struct ps_err *err);
+
 /** Run the loop until *done. */
 void ps_app_run_until(struct ps_app *app, const bool *done);
 

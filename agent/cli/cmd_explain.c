@@ -248,7 +248,7 @@ enum ps_exit ps_cmd_explain(struct ps_app *app, const char **args, int arg_count
 
     (void)arg_count;
     if (code == PS_OK) {
-        state = ps_app_open_state(app, &err);
+        state = ps_app_open_state_to_read(app, &err);
         code = state != NULL ? ps_reclaim_take_url(state, args[0], explain.now_unix_s, &batch, &err)
                              : err.code;
     }

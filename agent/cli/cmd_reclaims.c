@@ -352,6 +352,11 @@ static enum ps_exit usage(struct ps_app *app)
     return ps_app_fail(app, &err);
 }
 
+static bool only_looks(const char *verb)
+{
+    return strcmp(verb, "ls") == 0 || strcmp(verb, "history") == 0 || strcmp(verb, "holds") == 0;
+}
+
 enum ps_exit ps_cmd_reclaims(struct ps_app *app, const char **args, int arg_count)
 {
     const char *verb = arg_count > 0 ? args[0] : "ls";
@@ -361,7 +366,7 @@ enum ps_exit ps_cmd_reclaims(struct ps_app *app, const char **args, int arg_coun
     if (arg_count <= 1 && strcmp(verb, "run") == 0) {
         return ps_reclaims_run(app); /* a dry run opens the state in its own way */
     }
-    state = ps_app_open_state(app, &err);
+    state = only_looks(verb) ? ps_app_open_state_to_read(app, &err) : ps_app_open_state(app, &err);
     if (state == NULL) {
         return ps_app_fail(app, &err);
     }

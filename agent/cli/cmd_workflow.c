@@ -45,7 +45,7 @@ static bool print_one(void *user, const struct ps_workflow *workflow)
 static enum ps_exit list(struct ps_app *app)
 {
     struct ps_err err;
-    struct ps_state *state = ps_app_open_state(app, &err);
+    struct ps_state *state = ps_app_open_state_to_read(app, &err);
 
     if (state == NULL || ps_workflow_each(state, print_one, app, &err) != PS_OK) {
         return ps_app_fail(app, &err);
