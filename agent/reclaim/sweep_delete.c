@@ -146,6 +146,10 @@ static bool start_copy(struct ps_sweep_delete *own, struct request *request, str
         (void)ps_err_set(err, PS_E_PARSE, "a damaged record");
         return false;
     }
+    if (own->store->store->capabilities.local) {
+        (void)ps_err_set(err, PS_E_UNSUPPORTED, "a directory has no storage classes");
+        return false;
+    }
     if (artifact.size_bytes > own->store->store->capabilities.single_put_max_bytes) {
         (void)ps_err_set(err, PS_E_TOO_LARGE, "larger than one copy may be: a lifecycle rule can");
         return false;

@@ -12,6 +12,8 @@ from rig import MIB, PURSER, Rig, kill
 
 
 def exists(rig, key):
+    if rig.kind == "oss":
+        return rig.oss2_bucket().object_exists(key)
     return rig.stored(key).exists()
 
 
@@ -215,6 +217,29 @@ def shipped_policies(rig):
     print("ok  only succeeded, only failed, keep the last 5; simulate and replay")
 
 
+def archives(rig):
+    """Into a colder class by a copy onto itself; where there is none, the object is kept with the reason."""
+    storage_class = "Archive" if rig.kind == "oss" else "REDUCED_REDUNDANCY"
+    policies = rig.dir / "archives"
+    policies.mkdir()
+    (policies / "50-cold.lua").write_text(
+        "return { api = 1, name = 'cold', reclaim = function(artifact) if purser.glob('**cold/*', artifact.key) then "
+        f"return {{ action = 'archive', class = '{storage_class}', reason = 'cold' }} end end }}")
+    rig.env["PURSER_POLICY_PATH"] = str(policies)
+    put(rig, "cold/a", "--workflow", "argo/cold")
+    items, result = swept(rig)
+    if rig.kind == "file":
+        assert items["cold/a"]["what"] == "kept" and "cannot be archived" in items["cold/a"]["reason"], items
+    elif rig.kind in ("oss", "minio"):
+        assert result["archived"] == 1, items
+        out, _ = rig.run("stat", rig.url("cold/a"), "--json")
+        assert storage_class in out, out
+        assert swept(rig)[1]["due"] == 0
+    assert exists(rig, "cold/a")
+    del rig.env["PURSER_POLICY_PATH"]
+    print("ok  archived, or kept where that cannot be")
+
+
 def run_killed(rig, point, *command):
     env = dict(rig.env, PURSER_FAULT_POINT=point)
     done = subprocess.run([PURSER, *command], env=env, capture_output=True, check=False)
@@ -272,10 +297,12 @@ def an_unreachable_store(rig):
         return
     put(rig, "down/a", "--workflow", "argo/down", "--gc", "OnWorkflowCompletion")
     rig.run("workflow", "argo/down", "completed", "--status", "Succeeded")
-    elsewhere = dict(rig.env)
-    rig.env["AWS_SECRET_ACCESS_KEY"] = "wrong"
+    rightly = dict(rig.env)
+    for name in list(rig.env):
+        if name.endswith("_SECRET_ACCESS_KEY") or name.endswith("_ACCESS_KEY_SECRET"):
+            rig.env[name] = "wrong"
     items, _ = swept(rig, expect=6)
-    rig.env = elsewhere
+    rig.env = rightly
     assert items["down/a"]["what"] == "postponed"
     swept(rig, "--now", "+1d")
     assert not exists(rig, "down/a")
@@ -292,6 +319,7 @@ def main():
         the_fuse(rig)
         faulty_policies(rig)
         shipped_policies(rig)
+        archives(rig)
         kills(rig)
         orphans(rig)
         an_unreachable_store(rig)
