@@ -78,14 +78,22 @@ static void note_failure(struct ps_relay *relay, const struct ps_err *err)
 
 /* --- the two ends of the pipe --- */
 
+static void on_event(void *user, const struct ps_transfer_event *event)
+{
+    struct ps_relay *relay = user;
+
+    relay->options.upload.on_event(relay->options.upload.user, event);
+}
+
 static void on_uploaded(void *user, const struct ps_upload_result *result, const struct ps_err *err)
 {
     struct ps_relay *relay = user;
 
     relay->upload = NULL;
+    /* A writer that is not done, as when a policy skips, sees it with its next write. */
+    close_end(&relay->read_fd);
     if (err != NULL) {
         note_failure(relay, err);
-        close_end(&relay->read_fd); /* the writer sees it with its next write */
     } else {
         relay->uploaded = true;
         relay->result = *result;
@@ -101,7 +109,9 @@ static void on_streamed(void *user, const struct ps_stream_out_result *result,
     struct ps_relay *relay = user;
     struct ps_err failure;
 
-    if (err == NULL && result->size_bytes != relay->source.size_bytes) {
+    if (relay->uploaded) {
+        err = NULL; /* it wrote for a reader that wanted no more */
+    } else if (err == NULL && result->size_bytes != relay->source.size_bytes) {
         (void)ps_err_set(&failure, PS_E_CHANGED, "%s changed while it was read",
                          relay->options.from_url);
         err = &failure;
@@ -137,6 +147,7 @@ static enum ps_code start_upload(struct ps_relay *relay, struct ps_err *err)
     struct ps_upload_options upload = relay->options.upload;
     int fds[2] = { -1, -1 };
 
+    upload.on_event = relay->options.upload.on_event != NULL ? on_event : NULL;
     upload.on_done = on_uploaded;
     upload.user = relay;
     upload.source_path = relay->options.from_path;

@@ -98,6 +98,21 @@ def empty_and_small(rig):
     print("empty and single bytes: as they were")
 
 
+def skipped_by_policy(rig):
+    """The reader goes at once: the writer, which has more than a pipe holds, must not wait for it."""
+    policies = rig.dir / "policies"
+    policies.mkdir()
+    (policies / "50-skip.lua").write_text(
+        "local function upload(object, now) return { skip = true, reason = 'test' } end\n"
+        "return { api = 1, name = 'skip', upload = upload }\n")
+    result = rig.result("cp", rig.url("d/a b+%.bin"), f"file://{rig.dir}/other/skipped", "--policy-path", policies,
+                        timeout=60)
+    # Within a store nothing is uploaded, so no policy of uploads is asked.
+    assert result["skipped"] == (rig.kind != "file"), result
+    assert (rig.dir / "other" / "skipped").exists() == (rig.kind == "file")
+    print("skipped by a policy: nothing is written, nothing waits")
+
+
 def refused(rig):
     def fails(expect, text, *args):
         _, err = rig.run(*args, expect=expect)
@@ -159,6 +174,7 @@ def main():
         in_parts(rig, source)
         across_stores(rig, source)
         empty_and_small(rig)
+        skipped_by_policy(rig)
         refused(rig)
         damaged(rig, source)
         shared(rig, source)
