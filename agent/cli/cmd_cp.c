@@ -93,6 +93,9 @@ static void finish(struct cp *cp, const struct outcome *outcome, const struct ps
     if (err != NULL) {
         cp->exit = err->code == PS_E_CANCELLED && app->caught_signal != 0 ? ps_app_signal_exit(app)
                                                                           : ps_app_fail(app, err);
+        if (cp->exit >= PS_EXIT_SIGINT && !app->quiet) {
+            (void)fprintf(stderr, "purser: interrupted; the same command resumes\n");
+        }
     } else if (app->json) {
         print_json(cp, outcome);
     } else if (!app->quiet) {

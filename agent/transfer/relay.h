@@ -6,8 +6,8 @@
  * Source:  none
  *
  * The pipe ends only when the source was verified, so a damaged or cut source never becomes an object. Type, metadata
- * and tags come along where they are not given anew. From file:// an interrupted relay goes on where it stopped, as an
- * upload does; between other stores it begins anew.
+ * and tags come along where they are not given anew. An interrupted relay goes on as an upload does: from file:// where
+ * it stopped, else by reading the source again and sending only what the target has not got.
  */
 #ifndef PS_TRANSFER_RELAY_H
 #define PS_TRANSFER_RELAY_H
