@@ -69,7 +69,7 @@ static void drain(void *user)
 static enum ps_code reload(void *user, struct ps_err *err)
 {
     struct agent *agent = user;
-    enum ps_code code = ps_policies_load(agent->app, err);
+    enum ps_code code = ps_policies_reload(agent->app, err);
 
     if (code == PS_OK) {
         ps_agent_sweep_policies_changed(agent->sweep);

@@ -35,7 +35,9 @@ const struct ps_command ps_commands[] = {
       2, 2, ps_cmd_cp, true },
     { "share", "URL", "print a URL that opens one object without credentials",
       "It works until --expires (1h) is over, or the credentials that sign it end.\n"
-      "Whoever has it can read the object: treat it like a password.\n",
+      "Whoever has it can read the object: treat it like a password.\n"
+      "--via gateway: a link through this machine's agent, file:// too, signed by the key\n"
+      "in its state directory; of a URL that ends in '/' it opens all below.\n",
       1, 1, ps_cmd_share, true },
     { "uploads", "[ls | abort ID]", "interrupted uploads of this machine", "", 0, 2, ps_cmd_uploads,
       true },
@@ -77,8 +79,9 @@ const struct ps_command ps_commands[] = {
       0, 0, ps_cmd_agent, true },
     { "status", "", "what the agent of this machine does", "", 0, 0, ps_cmd_status, true },
     { "reload", "", "have the agent load its policies anew",
-      "Policies that do not load leave the old ones in force, and exit with 2.\n", 0, 0,
-      ps_cmd_reload, false },
+      "Policies that do not load (exit 2) or whose tests fail (exit 8) leave the old ones in\n"
+      "force.\n",
+      0, 0, ps_cmd_reload, false },
     { "drain", "", "end the agent when what it sends is sent", "", 0, 0, ps_cmd_drain, false },
     { "plugin", "SOCKET", "serve Argo Workflows as its artifact plugin",
       "Also when called as purser-plugin SOCKET, which is how Argo starts it. Where to\n"

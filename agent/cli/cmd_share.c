@@ -1,4 +1,5 @@
 #include "cli/app.h"
+#include "cli/gateway_link.h"
 #include "cli/output.h"
 
 #include "base/str.h"
@@ -104,6 +105,30 @@ static enum ps_code start(struct share *share, struct ps_err *err)
     return code;
 }
 
+static enum ps_exit share_via_gateway(struct share *share)
+{
+    const char *via = share->app->options.values[PS_OPT_VIA];
+    char *link = NULL;
+    struct ps_err err;
+    enum ps_code code = PS_OK;
+
+    if (strcmp(via, "gateway") != 0) {
+        code = ps_err_set(&err, PS_E_INVALID, "--via %s: only a gateway is known", via);
+    }
+    if (code == PS_OK) {
+        code = read_expires(share, &err);
+    }
+    if (code == PS_OK) {
+        code = ps_gateway_link_make(share->app, share->url, share->expires_s, &link, &err);
+    }
+    if (code != PS_OK) {
+        return ps_app_fail(share->app, &err);
+    }
+    on_signed(share, link, strlen(link), NULL);
+    free(link);
+    return share->exit;
+}
+
 static void on_stop(void *user)
 {
     const struct share *share = user;
@@ -117,6 +142,9 @@ enum ps_exit ps_cmd_share(struct ps_app *app, const char **args, int arg_count)
     struct ps_err err;
 
     (void)arg_count;
+    if (app->options.values[PS_OPT_VIA] != NULL) {
+        return share_via_gateway(&share);
+    }
     if (start(&share, &err) != PS_OK) {
         share.exit = ps_app_fail(app, &err);
     } else {

@@ -64,6 +64,7 @@ static const struct row rows[PS_OPT_COUNT] = {
     [PS_OPT_TAG] = { "tag", '\0', KIND_LIST, "K=V", "object tag; may be repeated", "put cp" },
     [PS_OPT_EXPIRES] = { "expires", '\0', KIND_VALUE, "TIME", "life of the URL: 1s to 7d, 1h",
                          "share" },
+    [PS_OPT_VIA] = { "via", '\0', KIND_VALUE, "gateway", "through this machine's agent", "share" },
     [PS_OPT_ENDPOINT] = { "endpoint", '\0', KIND_VALUE, "URL", "of a store that is not AWS", NULL },
     [PS_OPT_REGION] = { "region", '\0', KIND_VALUE, "NAME", "of the bucket", NULL },
     [PS_OPT_PROFILE] = { "profile", '\0', KIND_VALUE, "NAME", "in the shared credentials files",

@@ -42,6 +42,7 @@ enum ps_option {
     PS_OPT_META,
     PS_OPT_TAG,
     PS_OPT_EXPIRES,
+    PS_OPT_VIA,
     PS_OPT_ENDPOINT,
     PS_OPT_REGION,
     PS_OPT_PROFILE,

@@ -2,9 +2,11 @@
 
 #include "base/str.h"
 #include "hash/digest.h"
+#include "lua/policy_test.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SYSTEM_DIR "/usr/lib/purser/policies.d"
 #define LOCAL_DIR "/etc/purser/policies.d"
@@ -55,16 +57,86 @@ enum ps_code ps_policies_load_set(struct ps_app *app, const char **dirs, size_t 
     return code;
 }
 
+/* --- tests before a reload --- */
+
+struct testing {
+    struct ps_app *app;
+    const char *policy_path;
+    struct ps_err err; /* of the first that failed; code PS_OK = none */
+};
+
+static void on_row(void *user, const char *row_name, const char *failure)
+{
+    struct testing *testing = user;
+
+    if (failure != NULL && testing->err.code == PS_OK) {
+        (void)ps_err_set(&testing->err, PS_E_REFUSED, "%s: its test '%s' fails: %s",
+                         testing->policy_path, row_name, failure);
+    }
+}
+
+static void test_one(void *user, const struct ps_policy_info *info)
+{
+    struct testing *testing = user;
+    const struct ps_policy_options options = { .clock = testing->app->clock,
+                                               .log = &testing->app->log,
+                                               .digest = ps_sha256 };
+    const char *slash = strrchr(info->path, '/');
+    const char *name = slash != NULL ? slash + 1 : info->path;
+    struct ps_policy_test_report report;
+    struct ps_err err;
+    char *test_path;
+
+    if (info->masked_by != NULL || testing->err.code != PS_OK) {
+        return;
+    }
+    test_path = ps_str_format("%.*stests/%.*s_test.lua", (int)(name - info->path), info->path,
+                              (int)(strlen(name) - strlen(".lua")), name);
+    testing->policy_path = info->path;
+    if (test_path == NULL) {
+        (void)ps_err_set(&testing->err, PS_E_NO_MEMORY, "out of memory");
+    } else if (access(test_path, F_OK) == 0 &&
+               ps_policy_test_run(&options, info->path, test_path, on_row, testing, &report,
+                                  &err) != PS_OK) {
+        testing->err = err;
+    }
+    free(test_path);
+}
+
+static void put_in_force(struct ps_app *app, struct ps_policy_set *set)
+{
+    ps_policy_set_free(app->policies);
+    app->policies = set;
+    app->decider = ps_policy_set_decider(set);
+    ps_str_copy(app->policy_digest, sizeof(app->policy_digest), ps_policy_set_digest(set));
+}
+
+enum ps_code ps_policies_reload(struct ps_app *app, struct ps_err *err)
+{
+    struct testing testing = { .app = app };
+    struct ps_policy_set *set = NULL;
+    enum ps_code code = ps_policies_load_set(app, NULL, 0, &set, err);
+
+    if (code != PS_OK) {
+        return code;
+    }
+    ps_policy_set_each(set, test_one, &testing);
+    if (testing.err.code != PS_OK) {
+        ps_policy_set_free(set);
+        *err = testing.err;
+        return err->code;
+    }
+    put_in_force(app, set);
+    return PS_OK;
+}
+
 enum ps_code ps_policies_load(struct ps_app *app, struct ps_err *err)
 {
     struct ps_policy_set *set = NULL;
     enum ps_code code = ps_policies_load_set(app, NULL, 0, &set, err);
 
     if (code == PS_OK) {
-        ps_policy_set_free(app->policies);
-        app->policies = set;
-        app->decider = ps_policy_set_decider(set);
-        ps_str_copy(app->policy_digest, sizeof(app->policy_digest), ps_policy_set_digest(set));
+        put_in_force(app, set);
     }
     return code;
 }

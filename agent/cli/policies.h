@@ -12,10 +12,15 @@
 #include "lua/policy_set.h"
 
 /**
- * Load the policies in force into app->policies and make app->decider of them. Called again it puts the new ones in the
- * place of the old, which stay when it fails; not from within a decision. Errors as ps_policy_set_load.
+ * Load the policies in force into app->policies and make app->decider of them. Errors as ps_policy_set_load.
  */
 PS_MUST_USE enum ps_code ps_policies_load(struct ps_app *app, struct ps_err *err);
+
+/**
+ * As ps_policies_load, if the tests of all policies pass that have some: those of DIR/10-x.lua are in
+ * DIR/tests/10-x_test.lua. Else the old ones stay. Errors: also PS_E_REFUSED for a test that fails.
+ */
+PS_MUST_USE enum ps_code ps_policies_reload(struct ps_app *app, struct ps_err *err);
 
 /** Load a set from these directories only (dir_count > 0), or from the usual places. */
 PS_MUST_USE enum ps_code ps_policies_load_set(struct ps_app *app, const char **dirs,

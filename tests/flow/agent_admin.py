@@ -109,6 +109,15 @@ def main():
         assert "91-bad.lua" in err and "retri" in err, err
         assert json.loads(rig.run("status", "--json")[0])["policy_digest"] == after
 
+        (policies / "91-bad.lua").unlink()
+        (policies / "tests").mkdir()
+        (policies / "tests" / "90-few_test.lua").write_text(
+            "return { hook = 'retry', { name = 'tries again', facts = { operation = 'put', class = 'transient',"
+            " http_status = 500, attempt = 1, elapsed_ms = 0 }, expect = { give_up = false }, reason = 'test' } }\n")
+        _, err = rig.run("reload", expect=8)
+        assert "90-few.lua" in err and "'tries again' fails" in err, err
+        assert json.loads(rig.run("status", "--json")[0])["policy_digest"] == after
+
         assert ask(path, "GET", "/v1/uploads") == (200, {"uploads": []})
         assert ask(path, "GET", "/v1/nothing")[0] == 404
         assert ask(path, "GET", "/v1/drain")[0] == 405

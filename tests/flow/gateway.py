@@ -197,6 +197,25 @@ def page(agent):
     print("page: for who has a token; nothing from outside")
 
 
+def links(rig, agent):
+    """purser share --via gateway: a link opens what it says, for who has nothing else."""
+    config = ("--config", agent.config)
+    link = rig.run("share", "--via", "gateway", *config, rig.url("dir/big.bin"))[0].strip()
+    path = link.removeprefix("http://127.0.0.1:0")
+    assert path.startswith("/a/main/dir/big.bin?expires="), link
+    assert agent.get(path, token=None)[0] == 200 and agent.get(path[:-1] + "x", token=None)[0] == 403
+    assert agent.get(path.replace("big.bin", "none"), token=None)[0] == 403
+    below = rig.run("share", "--via", "gateway", "--expires", "1d", *config, rig.url("list/"))[0].strip()
+    status, _, body = agent.get(below.removeprefix("http://127.0.0.1:0"), token=None)
+    assert status == 200, status
+    for one in re.findall(r'href="\./([^"]*)"', body.decode()):
+        assert agent.get("/a/main/list/" + one.replace("&amp;", "&"), token=None)[0] == 200, one
+    assert agent.get(below.removeprefix("http://127.0.0.1:0").replace("list/?", "?"), token=None)[0] == 403
+    _, err = rig.run("share", "--via", "gateway", *config, "s3://elsewhere/x", expect=2)
+    assert "lies below no store" in err, err
+    print("links: one object, all below a prefix, nothing more")
+
+
 HOOK = """-- test
 local function download(request, now)
   if purser.prefix('secret/', request.key) then
@@ -356,6 +375,7 @@ def main():
             access(rig, agent)
             listing(rig, agent)
             page(agent)
+            links(rig, agent)
             attacks(agent)
             keep_alive(agent)
         hook(rig)
