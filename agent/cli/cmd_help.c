@@ -36,8 +36,8 @@ const struct ps_command ps_commands[] = {
     { "share", "URL", "print a URL that opens one object without credentials",
       "It works until --expires (1h) is over, or the credentials that sign it end.\n"
       "Whoever has it can read the object: treat it like a password.\n"
-      "--via gateway: a link through this machine's agent, file:// too, signed by the key\n"
-      "in its state directory; of a URL that ends in '/' it opens all below.\n",
+      "--via gateway: a link through this machine's agent, also of file://, signed by\n"
+      "the key in its state directory; of a URL that ends in '/' it opens all below.\n",
       1, 1, ps_cmd_share, true },
     { "uploads", "[ls | abort ID]", "interrupted uploads of this machine", "", 0, 2, ps_cmd_uploads,
       true },

@@ -67,7 +67,7 @@ enum ps_range_answer ps_range_parse(const char *text, uint64_t size_bytes, struc
     uint64_t sum_bytes = 0;
 
     *count_out = 0;
-    if (strncasecmp(text, "bytes=", strlen("bytes=")) != 0) {
+    if (strncasecmp(text, "bytes=", strlen("bytes=")) != 0 || *at == '\0') {
         return PS_RANGE_WHOLE;
     }
     for (bool more = true; more; at++) {
