@@ -84,16 +84,19 @@ static void on_timer(uv_timer_t *timer);
 static void run_write(struct ps_job *job)
 {
     struct ps_watch_records *records = job->user;
-    const struct list_place *list = records->worker_only.list;
+    const struct list_place *place = records->worker_only.list;
+    const struct ps_watch_list list = {
+        .state = records->state,
+        .cluster = ps_kube_client_server(records->client),
+        .ns = place != NULL ? place->ns : "",
+        .seen = &records->loop_only.seen, /* the loop leaves it alone meanwhile */
+        .turn = records->worker_only.list_turn,
+        .now_unix_s = records->worker_only.batch.now_unix_s,
+    };
 
-    if (list != NULL) { /* the loop leaves `seen` alone meanwhile */
-        job->code = ps_watch_write_absent(
-            records->state, ps_kube_client_server(records->client), list->ns,
-            &records->loop_only.seen, records->worker_only.list_turn,
-            records->worker_only.batch.now_unix_s, &records->worker_only.absent_count, &job->err);
-    } else {
-        job->code = ps_watch_write(&records->worker_only.batch, &job->err);
-    }
+    job->code = place != NULL
+                    ? ps_watch_write_absent(&list, &records->worker_only.absent_count, &job->err)
+                    : ps_watch_write(&records->worker_only.batch, &job->err);
 }
 
 static void clear_items(struct ps_watch_item *items, size_t count)

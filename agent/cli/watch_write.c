@@ -256,10 +256,7 @@ out:
 /* --- what is gone --- */
 
 struct absent {
-    const char *cluster;
-    const char *ns;
-    const struct ps_watch_seen *seen;
-    uint64_t turn;
+    const struct ps_watch_list *list;
     struct ps_buf texts; /* namespace, name, uid; each with its NUL */
     size_t count;
     bool full;
@@ -281,9 +278,9 @@ static bool take_absent(void *user, const struct ps_workflow *workflow)
     const char *const texts[] = { workflow->ns, workflow->name, workflow->uid };
 
     if (workflow->deleted_unix_s != 0 || workflow->uid[0] == '\0' ||
-        (absent->ns[0] != '\0' && strcmp(absent->ns, workflow->ns) != 0) ||
-        !is_at(workflow, absent->cluster) ||
-        ps_watch_seen_since(absent->seen, workflow->uid, absent->turn)) {
+        (absent->list->ns[0] != '\0' && strcmp(absent->list->ns, workflow->ns) != 0) ||
+        !is_at(workflow, absent->list->cluster) ||
+        ps_watch_seen_since(absent->list->seen, workflow->uid, absent->list->turn)) {
         return true;
     }
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -297,8 +294,7 @@ static bool take_absent(void *user, const struct ps_workflow *workflow)
     return !absent->full;
 }
 
-static enum ps_code report_absent(struct ps_state *state, const struct absent *absent,
-                                  int64_t now_unix_s, struct ps_err *err)
+static enum ps_code report_absent(const struct absent *absent, struct ps_err *err)
 {
     struct ps_workflow *workflows = calloc(absent->count, sizeof(*workflows));
     struct ps_workflow_report *reports = calloc(absent->count, sizeof(*reports));
@@ -314,20 +310,19 @@ static enum ps_code report_absent(struct ps_state *state, const struct absent *a
             workflows[i].name = workflows[i].ns + strlen(workflows[i].ns) + 1;
             workflows[i].uid = workflows[i].name + strlen(workflows[i].name) + 1;
             at = workflows[i].uid + strlen(workflows[i].uid) + 1;
-            add_report(reports, &count, &workflows[i], PS_EVENT_DELETED, now_unix_s);
+            add_report(reports, &count, &workflows[i], PS_EVENT_DELETED, absent->list->now_unix_s);
         }
-        code = ps_workflow_report(state, reports, count, NULL, err);
+        code = ps_workflow_report(absent->list->state, reports, count, NULL, err);
     }
     free(workflows);
     free(reports);
     return code;
 }
 
-enum ps_code ps_watch_write_absent(struct ps_state *state, const char *cluster, const char *ns,
-                                   const struct ps_watch_seen *seen, uint64_t turn,
-                                   int64_t now_unix_s, uint64_t *count_out, struct ps_err *err)
+enum ps_code ps_watch_write_absent(const struct ps_watch_list *list, uint64_t *count_out,
+                                   struct ps_err *err)
 {
-    struct absent absent = { .cluster = cluster, .ns = ns, .seen = seen, .turn = turn };
+    struct absent absent = { .list = list };
     enum ps_code code = PS_OK;
 
     *count_out = 0;
@@ -335,9 +330,9 @@ enum ps_code ps_watch_write_absent(struct ps_state *state, const char *cluster, 
         ps_buf_rewind(&absent.texts);
         absent.count = 0;
         absent.full = false;
-        code = ps_workflow_each(state, take_absent, &absent, err);
+        code = ps_workflow_each(list->state, take_absent, &absent, err);
         if (code == PS_OK && absent.count > 0) {
-            code = report_absent(state, &absent, now_unix_s, err);
+            code = report_absent(&absent, err);
             *count_out += code == PS_OK ? absent.count : 0;
         }
     } while (code == PS_OK && absent.full && absent.count > 0);

@@ -47,14 +47,18 @@ struct ps_watch_batch {
 /** Record the batch: artifacts that are not known, and what happened to the workflows. Errors: those of the state. */
 PS_MUST_USE enum ps_code ps_watch_write(struct ps_watch_batch *batch, struct ps_err *err);
 
-/**
- * Report as deleted what is known of ns ("" = all) at cluster and was not seen since turn.
- *
- * Errors:  those of the state.
- */
-PS_MUST_USE enum ps_code ps_watch_write_absent(struct ps_state *state, const char *cluster,
-                                               const char *ns, const struct ps_watch_seen *seen,
-                                               uint64_t turn, int64_t now_unix_s,
+/** A whole list: what is known of ns ("" = all) at cluster and was not seen since turn is gone. */
+struct ps_watch_list {
+    struct ps_state *state;
+    const char *cluster;
+    const char *ns;
+    const struct ps_watch_seen *seen;
+    uint64_t turn;
+    int64_t now_unix_s;
+};
+
+/** Report as deleted what is not in the list. Errors: those of the state. */
+PS_MUST_USE enum ps_code ps_watch_write_absent(const struct ps_watch_list *list,
                                                uint64_t *count_out, struct ps_err *err);
 
 #endif

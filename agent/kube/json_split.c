@@ -56,7 +56,7 @@ static void hand_out(struct ps_json_split *split)
     } else if (split->state == PS_JSON_METADATA && split->on_metadata != NULL) {
         split->on_metadata(split->user, text, split->value.size_bytes);
     }
-    if (split->value.capacity_bytes > 256 * 1024) {
+    if (split->value.capacity_bytes > (size_t)256 * 1024) {
         ps_buf_clear(&split->value);
     } else {
         ps_buf_rewind(&split->value);

@@ -118,6 +118,7 @@ static void note_taken(struct ps_grpc_call *call, size_t size_bytes)
     call->drain_due = true;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are nghttp2's */
 static ssize_t on_read(nghttp2_session *session, int32_t stream_id, uint8_t *into, size_t size,
                        uint32_t *flags, nghttp2_data_source *source, void *user)
 {

@@ -191,6 +191,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 }
 
 /* nghttp2 ends names and values with a NUL that it does not count; a NUL inside is refused by it (RFC 9113 8.2.1). */
+/* NOLINTNEXTLINE(readability-function-size): the parameters are nghttp2's */
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_bytes, const uint8_t *value, size_t value_bytes, uint8_t flags,
                      void *user)

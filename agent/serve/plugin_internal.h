@@ -141,13 +141,20 @@ void ps_plugin_tree_load(struct ps_plugin_task *task);
 void ps_plugin_tree_stop(struct ps_plugin_task *task);
 void ps_plugin_tree_free(struct ps_plugin_task *task);
 
+/** One file of a transfer; borrowed for the start. */
+struct ps_plugin_file {
+    const char *key;
+    const char *url;
+    const char *path;
+};
+
 /** A transfer of the task's configuration. Errors: those of ps_upload_start and ps_download_start. */
 PS_MUST_USE enum ps_code ps_plugin_start_upload(
-    const struct ps_plugin_task *task, const char *key, const char *url, const char *path,
+    const struct ps_plugin_task *task, const struct ps_plugin_file *file,
     void (*on_done)(void *user, const struct ps_upload_result *result, const struct ps_err *err),
     void *user, struct ps_upload **upload_out, struct ps_err *err);
 PS_MUST_USE enum ps_code ps_plugin_start_download(
-    const struct ps_plugin_task *task, const char *key, const char *url, const char *path,
+    const struct ps_plugin_task *task, const struct ps_plugin_file *file,
     void (*on_done)(void *user, const struct ps_download_result *result, const struct ps_err *err),
     void *user, struct ps_download **download_out, struct ps_err *err);
 

@@ -11,7 +11,7 @@
  * Names of one answer. gRPC clients refuse messages over 4 MiB unless told otherwise, and Argo's is not. A delete holds
  * the names of one page at a time, which is less.
  */
-#define NAMES_BYTES_MAX ((size_t)4 * 1024 * 1024 - 64 * 1024)
+#define NAMES_BYTES_MAX ((size_t)63 * 64 * 1024) /* 64 KiB are left for the rest of it */
 
 /** Most keys that a store deletes in one request. */
 #define DELETE_BATCH_MAX 1000

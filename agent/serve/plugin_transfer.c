@@ -48,7 +48,7 @@ static void on_loaded(void *user, const struct ps_download_result *result, const
 }
 
 enum ps_code ps_plugin_start_download(
-    const struct ps_plugin_task *task, const char *key, const char *url, const char *path,
+    const struct ps_plugin_task *task, const struct ps_plugin_file *file,
     void (*on_done)(void *user, const struct ps_download_result *result, const struct ps_err *err),
     void *user, struct ps_download **download_out, struct ps_err *err)
 {
@@ -56,9 +56,9 @@ enum ps_code ps_plugin_start_download(
     const struct ps_download_options options = {
         .loop = plugin->loop,
         .store = task->config->open.store,
-        .key = key,
-        .url = url,
-        .path = path,
+        .key = file->key,
+        .url = file->url,
+        .path = file->path,
         .clock = plugin->clock,
         .log = plugin->log,
         .open_state = plugin->open_state,
@@ -73,10 +73,10 @@ enum ps_code ps_plugin_start_download(
 
 void ps_plugin_load(struct ps_plugin_task *task)
 {
+    const struct ps_plugin_file file = { task->key, task->url, task->path };
     struct ps_err err;
 
-    if (ps_plugin_start_download(task, task->key, task->url, task->path, on_loaded, task,
-                                 &task->download, &err) != PS_OK) {
+    if (ps_plugin_start_download(task, &file, on_loaded, task, &task->download, &err) != PS_OK) {
         ps_plugin_task_end(task, &err);
     }
 }
@@ -95,7 +95,7 @@ static void on_saved(void *user, const struct ps_upload_result *result, const st
 }
 
 enum ps_code ps_plugin_start_upload(
-    const struct ps_plugin_task *task, const char *key, const char *url, const char *path,
+    const struct ps_plugin_task *task, const struct ps_plugin_file *file,
     void (*on_done)(void *user, const struct ps_upload_result *result, const struct ps_err *err),
     void *user, struct ps_upload **upload_out, struct ps_err *err)
 {
@@ -103,11 +103,11 @@ enum ps_code ps_plugin_start_upload(
     const struct ps_upload_options options = {
         .loop = plugin->loop,
         .store = task->config->open.store,
-        .key = key,
-        .url = url,
+        .key = file->key,
+        .url = file->url,
         .store_name = task->config->open.name,
         .bucket = task->config->open.bucket,
-        .source_path = path,
+        .source_path = file->path,
         .stream_fd = -1,
         .decider = plugin->decider,
         .policy_digest = plugin->policy_digest,
@@ -126,13 +126,13 @@ enum ps_code ps_plugin_start_upload(
 
 void ps_plugin_save(struct ps_plugin_task *task)
 {
+    const struct ps_plugin_file file = { task->key, task->url, task->path };
     struct stat status;
     struct ps_err err;
 
     if (stat(task->path, &status) == 0 && S_ISDIR(status.st_mode)) {
         ps_plugin_tree_save(task);
-    } else if (ps_plugin_start_upload(task, task->key, task->url, task->path, on_saved, task,
-                                      &task->upload, &err) != PS_OK) {
+    } else if (ps_plugin_start_upload(task, &file, on_saved, task, &task->upload, &err) != PS_OK) {
         ps_plugin_task_end(task, &err);
     }
 }

@@ -177,15 +177,16 @@ static enum ps_code start_file(struct slot *slot, const char *name, struct ps_er
     char *key = ps_str_format("%s/%s", task->key, name);
     char *url = ps_str_format("%s/%s", task->url, name);
     char *path = ps_str_format("%s/%s", task->path, name);
+    const struct ps_plugin_file file = { key, url, path };
     enum ps_code code = PS_E_NO_MEMORY;
 
     if (key == NULL || url == NULL || path == NULL) {
         (void)ps_err_set(err, code, "out of memory");
     } else if (task->kind == PS_PLUGIN_SAVE) {
-        code = ps_plugin_start_upload(task, key, url, path, on_uploaded, slot, &slot->upload, err);
+        code = ps_plugin_start_upload(task, &file, on_uploaded, slot, &slot->upload, err);
     } else {
         code = make_folders(path, strlen(task->path), err);
-        code = code == PS_OK ? ps_plugin_start_download(task, key, url, path, on_downloaded, slot,
+        code = code == PS_OK ? ps_plugin_start_download(task, &file, on_downloaded, slot,
                                                         &slot->download, err)
                              : code;
     }
