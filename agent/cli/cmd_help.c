@@ -85,8 +85,8 @@ const struct ps_command ps_commands[] = {
     { "drain", "", "end the agent when what it sends is sent", "", 0, 0, ps_cmd_drain, false },
     { "plugin", "SOCKET", "serve Argo Workflows as its artifact plugin",
       "Also when called as purser-plugin SOCKET, which is how Argo starts it. Where to\n"
-      "store is said by each artifact's configuration. SIGTERM lets calls end for plugin.grace\n"
-      "(10 s), stops what still runs (its parts are kept) and exits 0.\n",
+      "store is said by each artifact's configuration. SIGTERM lets calls end for\n"
+      "plugin.grace (10 s), stops what still runs (its parts are kept) and exits 0.\n",
       1, 1, ps_cmd_plugin, true },
     { "doctor", "URL", "check credentials, endpoint, clock, rights and multipart",
       "Writes and removes one small object and one multipart upload below the URL.\n", 1, 1,
