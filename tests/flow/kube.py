@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -55,6 +56,7 @@ class Probe:
         self.process.stdin.close()
         assert self.process.wait(timeout=30) == 0, (self.dir / "log").read_text()
         self.process.stdout.close()
+        shutil.rmtree(self.dir)
 
     def __enter__(self):
         return self
@@ -65,6 +67,7 @@ class Probe:
         else:
             print((self.dir / "log").read_text()[-4000:])
             self.process.kill()
+        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 def names(events):
