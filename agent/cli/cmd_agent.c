@@ -5,6 +5,7 @@
 #include "cli/agent_sweep.h"
 #include "cli/gateway_link.h"
 #include "cli/policies.h"
+#include "cli/watch_records.h"
 #include "serve/admin.h"
 #include "serve/gateway.h"
 
@@ -21,9 +22,11 @@ struct agent {
     struct ps_admin *admin;
     struct ps_admin_context context;
     struct ps_agent_sweep *sweep;
+    struct ps_watch_records *watch; /* NULL without --watch */
     bool stopping;
     bool drained;
     bool swept;
+    bool watched; /* the watcher has written its last */
     bool done;
 };
 
@@ -38,12 +41,17 @@ static void raise_descriptor_limit(void)
     }
 }
 
+static void note_end(struct agent *agent)
+{
+    agent->done = agent->drained && agent->swept && agent->watched;
+}
+
 static void on_drained(void *user)
 {
     struct agent *agent = user;
 
     agent->drained = true;
-    agent->done = agent->swept;
+    note_end(agent);
 }
 
 static void on_sweep_stopped(void *user)
@@ -51,7 +59,15 @@ static void on_sweep_stopped(void *user)
     struct agent *agent = user;
 
     agent->swept = true;
-    agent->done = agent->drained;
+    note_end(agent);
+}
+
+static void on_watch_stopped(void *user)
+{
+    struct agent *agent = user;
+
+    agent->watched = true;
+    note_end(agent);
 }
 
 static void drain(void *user)
@@ -61,6 +77,8 @@ static void drain(void *user)
     if (!agent->stopping) {
         ps_log(&agent->app->log, PS_LOG_INFO, "agent", "draining");
         agent->stopping = true;
+        ps_watch_records_stop(agent->watch, on_watch_stopped, agent);
+        agent->watch = NULL;
         ps_agent_sweep_stop(agent->sweep, on_sweep_stopped, agent);
         ps_gateway_drain(agent->gateway, on_drained, agent);
     }
@@ -122,6 +140,27 @@ static enum ps_code start_admin(struct agent *agent, struct ps_err *err)
     return code;
 }
 
+/* What it records is planned by the next sweep. */
+static enum ps_code start_watch(struct agent *agent, struct ps_err *err)
+{
+    struct ps_app *app = agent->app;
+    const struct ps_watch_records_options options = {
+        .loop = app->loop,
+        .http = app->factory.http,
+        .settings = &app->settings,
+        .clock = app->clock,
+        .log = &app->log,
+        .getenv = app->getenv,
+        .getenv_user = app->getenv_user,
+        .state = app->state,
+    };
+
+    if (!ps_options_has(&app->options, PS_OPT_WATCH)) {
+        return PS_OK;
+    }
+    return ps_watch_records_start(&agent->watch, &options, err);
+}
+
 static enum ps_code start(struct agent *agent, struct ps_err *err)
 {
     enum ps_code code = ps_app_open_state(agent->app, err) != NULL ? PS_OK : err->code;
@@ -132,7 +171,10 @@ static enum ps_code start(struct agent *agent, struct ps_err *err)
     if (code == PS_OK) {
         code = start_admin(agent, err);
     }
-    return code == PS_OK ? ps_agent_sweep_start(&agent->sweep, agent->app, err) : code;
+    if (code == PS_OK) {
+        code = ps_agent_sweep_start(&agent->sweep, agent->app, err);
+    }
+    return code == PS_OK ? start_watch(agent, err) : code;
 }
 
 static void run_until_done(struct agent *agent)

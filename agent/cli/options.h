@@ -78,6 +78,7 @@ enum ps_option {
     PS_OPT_SINCE,
     PS_OPT_NOW,
     PS_OPT_LIMIT,
+    PS_OPT_WATCH,
     PS_OPT_COUNT,
 };
 

@@ -122,6 +122,33 @@ def main(kind):
         print(f"{kind}: completion, deletion, deletion while away, foreign endpoints, broken lists")
 
 
+def agent(kind):
+    """The whole of it: `purser agent --watch` sees a workflow that has ended, and its artifact goes."""
+    with Rig(kind) as rig:
+        fake = FakeKube()
+        stored = rig.stored("wf/one")
+        stored.parent.mkdir()
+        stored.write_bytes(b"artifact")
+        done = workflow("a", "Succeeded", [("main", location(rig, "wf/one"), "OnWorkflowCompletion")])
+        del done["metadata"]["labels"]
+        fake.put(done)
+        Watcher.write(rig.dir / "kubeconfig", fake)
+        settings = rig.dir / "purser.yaml"
+        settings.write_text(f"gateway:\n  listen: 127.0.0.1:0\nwatch:\n  kubeconfig: {rig.dir}/kubeconfig\n"
+                            "reclaim:\n  interval: 1s\n  fuse:\n    percent: 100\n")
+        process = rig.start("agent", "--watch", "--config", settings)
+        deadline = time.monotonic() + 60
+        while stored.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not stored.exists()
+        process.terminate()
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        fake.close()
+        print(f"{kind}: agent --watch")
+
+
 if __name__ == "__main__":
     for each in ("file", "versitygw"):
         main(each)
+        agent(each)
