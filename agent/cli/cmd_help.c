@@ -76,8 +76,8 @@ const struct ps_command ps_commands[] = {
       "Runs in the foreground. Objects are at http://LISTEN/a/STORE/KEY, where STORE is a\n"
       "name under `stores` in the settings; nobody may read without a token of\n"
       "gateway.tokens_file or a prefix in gateway.allow. SIGTERM finishes what is being sent.\n"
-      "--watch: follow the cluster's Workflows (help settings: watch), so that what they leave\n"
-      "is reclaimed by policy; of several agents one watches.\n",
+      "--watch: follow the cluster's Workflows (help settings: watch), so that what they\n"
+      "leave is reclaimed by policy; of several agents one watches.\n",
       0, 0, ps_cmd_agent, true },
     { "status", "", "what the agent of this machine does", "", 0, 0, ps_cmd_status, true },
     { "reload", "", "have the agent load its policies anew",
