@@ -156,7 +156,8 @@ struct ps_upload {
     struct ps_part_record *noted_before; /* what an earlier run's checkpoint says */
     size_t noted_before_count;
     bool claim_found;
-    struct ps_err begin_err; /* why the store refused to begin */
+    struct ps_err begin_err;   /* why the store refused to begin */
+    struct ps_err unknown_err; /* of a single PUT whose object is looked at */
 
     struct ps_job note_job;
     bool noting;

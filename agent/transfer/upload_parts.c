@@ -291,6 +291,38 @@ static bool resend(struct slot *slot, const struct ps_err *err)
     return true;
 }
 
+static void on_looked(void *user, const struct ps_object_info *info, const struct ps_err *err)
+{
+    struct slot *slot = user;
+    struct ps_upload *upload = slot->upload;
+    uint64_t size_bytes = upload->parts[slot->part_index].size_bytes;
+
+    upload->op = NULL;
+    if (err == NULL && info->size_bytes == size_bytes &&
+        ps_checksum_equal(&info->checksum, &slot->checksum)) {
+        single_done(slot, info->etag);
+        return;
+    }
+    if (err == NULL &&
+        (info->size_bytes != size_bytes || info->checksum.algorithm == slot->checksum.algorithm)) {
+        upload->unknown_err.code = PS_E_EXISTS;
+    }
+    ps_upload_fail(upload, &upload->unknown_err);
+}
+
+/* A create-only PUT went out a second time, as the answer to the first was lost, and found an object there: ours, or
+ * one that was there before? Its checksum tells. */
+static void look_at_object(struct slot *slot, const struct ps_err *err)
+{
+    struct ps_upload *upload = slot->upload;
+
+    upload->unknown_err = *err;
+    upload->op = ps_store_head(upload->store, upload->key, on_looked, slot, NULL);
+    if (upload->op == NULL) {
+        ps_upload_fail(upload, err);
+    }
+}
+
 static void send_failed(struct slot *slot, const struct ps_err *err)
 {
     struct ps_upload *upload = slot->upload;
@@ -300,6 +332,8 @@ static void send_failed(struct slot *slot, const struct ps_err *err)
     if (wrapped.code == PS_E_NO_UPLOAD && upload->file != NULL) {
         release(slot);
         ps_upload_begin_afresh(upload, err);
+    } else if (wrapped.code == PS_E_UNKNOWN_OUTCOME && upload->state == PS_UPLOAD_STATE_SINGLE) {
+        look_at_object(slot, &wrapped);
     } else if (!resend(slot, &wrapped)) {
         if (upload->state != PS_UPLOAD_STATE_SINGLE) {
             (void)ps_err_wrap(&wrapped, wrapped.code, "part %" PRIu32, slot->part_index + 1);
