@@ -2,11 +2,12 @@
 """2 GiB of source-code-like files as tar.gz: purser against `tar cf - | gzip -LEVEL | purser put -`, in turn in one run.
 
 The pipe's uploader is purser's own multipart upload of a stream, so that only the making of the archive differs. Gates:
-at least 1.7 times faster on two cores, RSS at most 64 MiB, no temporary file (what the process wrote to disks, by
-/proc/PID/io, is the checkpoint's), the round trip equal by diff -r, read by GNU tar, Python's tarfile and Go's
+at least 1.7 times faster on two cores, RSS at most 64 MiB, no temporary file (what the process has open for writing is
+its checkpoint), the round trip equal by diff -r, read by GNU tar, Python's tarfile and Go's
 archive/tar. Usage: archive_speed.py [MiB [level [source directory]]]; PURSER names the binary (release build)."""
 import os
 import pathlib
+import resource
 import shutil
 import statistics
 import subprocess
@@ -78,11 +79,15 @@ def make_sources(top, size, origin):
         copy += 1
 
 
-def written_bytes(pid):
-    for line in pathlib.Path(f"/proc/{pid}/io").read_text().splitlines():
-        if line.startswith("write_bytes"):
-            return int(line.split()[1])
-    return 0
+def temporary_bytes(pid, state):
+    """Bytes in files that the process holds open for writing, but for its checkpoint: named, unlinked or in memory."""
+    total = 0
+    for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        target = os.readlink(entry)
+        flags = int(pathlib.Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text().split("flags:")[1].split()[0], 8)
+        if target.startswith(("/", "memfd:")) and not target.startswith((state, "/dev/")) and flags & 3:
+            total += entry.stat().st_size
+    return total
 
 
 def run_purser(rig, tree, level):
@@ -95,20 +100,22 @@ def run_purser(rig, tree, level):
         if done:
             break
         try:
-            wrote = max(wrote, written_bytes(process.pid))
+            wrote = max(wrote, temporary_bytes(process.pid, rig.env["PURSER_STATE_DIR"]))
         except OSError:
             pass
         time.sleep(0.05)
     assert status == 0, status
-    return time.monotonic() - started, usage.ru_maxrss / 1024, wrote
+    return time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, wrote
 
 
 def run_pipe(rig, tree, level):
     started = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(["bash", "-o", "pipefail", "-c",
                     f'tar cf - -C "$0" . | gzip -{level} | "$1" put -q - "$2"', str(tree), PURSER, rig.url("b.tar.gz")],
                    env=rig.env, check=True)
-    return time.monotonic() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.monotonic() - started, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def check_readers(rig, tree):
@@ -138,17 +145,18 @@ def main():
         make_sources(tree, size, sys.argv[3] if len(sys.argv) > 3 else "/usr/include")
         ratios, sizes, rss, wrote = [], [], 0, 0
         for _ in range(ROUNDS):
-            seconds, used, written = run_purser(rig, tree, level)
-            pipe = run_pipe(rig, tree, level)
+            seconds, cpu, used, written = run_purser(rig, tree, level)
+            pipe, pipe_cpu = run_pipe(rig, tree, level)
             ratios.append(pipe / seconds)
             rss, wrote = max(rss, used), max(wrote, written)
             sizes = [rig.stored(name).stat().st_size for name in ("a.tar.gz", "b.tar.gz")]
-            print(f"purser {seconds:.1f} s, tar | gzip -{level} | put - {pipe:.1f} s", flush=True)
+            print(f"purser {seconds:.1f} s with {cpu:.1f} CPU-s, tar | gzip -{level} | put - {pipe:.1f} s with "
+                  f"{pipe_cpu:.1f} CPU-s", flush=True)
         ratio = statistics.median(ratios)
-        print(f"{ratio:.2f} times faster (gate 1.70), RSS {rss:.0f} MiB (gate 64), {wrote / MIB:.1f} MiB written to "
-              f"disks by the process, {sizes[0] / MIB:.0f} MiB against gzip's {sizes[1] / MIB:.0f}")
+        print(f"{ratio:.2f} times faster (gate 1.70), RSS {rss:.0f} MiB (gate 64), {wrote} bytes of temporary "
+              f"files (gate 0), {sizes[0] / MIB:.0f} MiB against gzip's {sizes[1] / MIB:.0f}")
         check_readers(rig, tree)
-        return 0 if ratio >= 1.7 and rss <= 64 else 1
+        return 0 if ratio >= 1.7 and rss <= 64 and wrote == 0 else 1
 
 
 sys.exit(main())
