@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 """Many slow readers at once: memory, failures, and how fast another request is answered meanwhile.
 
-Usage: gateway_streams.py [STREAMS [MIB [KIB_PER_S]]]     (PURSER: the binary, release)
+Usage: gateway_streams.py [STREAMS [MIB]]     (PURSER: the binary, release)
 1,000 streams of 64 MiB: gate 128 MiB RSS, all whole. 8,000: gate 512 MiB, none fails, others answered in 50 ms.
-Readers take KIB_PER_S each (0: as fast as one process can, round robin). The store is a small server of this script's,
-which sends bytes that depend on their offset, so that each reader can check what it got; a real store of 8,000
-streams would need the machine for itself.
+One process reads all of them in turn, so each is slow; the store is nginx serving a file as s3:// (it ignores
+signatures), as a real one of 8,000 streams would need the machine for itself. Whole means: as many bytes as the object.
 """
 import os
 import pathlib
@@ -102,7 +101,8 @@ def main():
         rig.root = "s3://bkt"
         rig.env.update(AWS_ACCESS_KEY_ID="testkey123", AWS_SECRET_ACCESS_KEY="testsecret123", AWS_REGION="us-east-1",
                        AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{port}")
-        agent = Agent(rig, settings=f"  memory_limit: 512MiB\n  connections: {streams + 100}\n")
+        agent = Agent(rig, settings=f"  memory_limit: 512MiB\n  connections: {streams + 100}\n"
+                      "  stall_timeout: 10m\n")
         agent.get("/a/main/small")
         idle_rss = status_of(agent.process.pid, "VmRSS")
         answers, stop = [], threading.Event()
@@ -132,6 +132,7 @@ def main():
         rss = status_of(agent.process.pid, "VmHWM")
         metrics = agent.get("/metrics", token=None)[2].decode()
         cpu = float(re.search(r"process_cpu_seconds_total ([0-9.e+-]+)", metrics)[1])
+        warned = sorted({re.sub(r"^\S+ |\d+", "", line).strip() for line in agent.lines if " warn " in line})
         agent.stop()
         store.terminate()
         store.wait()
@@ -140,6 +141,9 @@ def main():
     late = [row for row in answers if row[1] != 200]
     print(f"{streams} streams of {mib:g} MiB: {whole} whole, {streams - whole} failed, {seconds:.0f} s, "
           f"opened in {opened:.1f} s, {cpu:.1f} CPU-s ({cpu / (streams * mib / 1024):.2f} a GiB)")
+    for line in warned[:5]:
+        print("   ", line)
+    print("    metrics:", *re.findall(r"purser_gateway_(?:requests_total|cut_total|busy_total)\S* \d+", metrics))
     gate = 128 if streams <= 1000 else 512
     print(f"peak RSS {rss / MIB:.0f} MiB (gate {gate}), idle {idle_rss / MIB:.0f}, "
           f"{(rss - idle_rss) / 1024 / streams:.1f} KiB a stream")
