@@ -1,12 +1,11 @@
 #include "sink/archive_writer.h"
 
+#include "base/archive_lib.h"
 #include "base/str.h"
 #include "sink/dest_tree.h"
 #include "sink/gunzip.h"
 #include "sink/path_set.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -22,6 +21,7 @@
 #define PULL_BYTES ((size_t)128 * 1024)
 
 struct extract {
+    struct ps_archive_lib lib;
     const struct ps_extract_options *options;
     struct archive *archive;
     bool begun; /* a header was read: it is an archive */
@@ -43,7 +43,7 @@ static la_ssize_t on_read(struct archive *archive, void *user, const void **data
 
     if (ps_gunzip_read(extract->gunzip, extract->buffer, PULL_BYTES, &got_bytes,
                        &extract->pull_err) != PS_OK) {
-        archive_set_error(archive, EIO, "the bytes cannot be had");
+        extract->lib.archive_set_error(archive, EIO, "the bytes cannot be had");
         return -1;
     }
     *data_out = extract->buffer;
@@ -53,7 +53,7 @@ static la_ssize_t on_read(struct archive *archive, void *user, const void **data
 /* libarchive's codes go no further than here. */
 static enum ps_code fail(const struct extract *extract, struct ps_err *err)
 {
-    const char *text = archive_error_string(extract->archive);
+    const char *text = extract->lib.archive_error_string(extract->archive);
 
     if (extract->pull_err.code != PS_OK) {
         if (err != NULL) {
@@ -61,7 +61,7 @@ static enum ps_code fail(const struct extract *extract, struct ps_err *err)
         }
         return extract->pull_err.code;
     }
-    if (archive_errno(extract->archive) == ENOMEM) {
+    if (extract->lib.archive_errno(extract->archive) == ENOMEM) {
         return ps_err_set(err, PS_E_NO_MEMORY, "archive: out of memory");
     }
     if (!extract->begun) {
@@ -74,17 +74,22 @@ static enum ps_code fail(const struct extract *extract, struct ps_err *err)
 
 static enum ps_code open_archive(struct extract *extract, struct ps_err *err)
 {
-    struct archive *archive = archive_read_new();
+    enum ps_code code = ps_archive_lib_load(&extract->lib, err);
+    struct archive *archive;
 
+    if (code != PS_OK) {
+        return code;
+    }
+    archive = extract->lib.archive_read_new();
     extract->archive = archive;
     if (archive == NULL) {
         return ps_err_set(err, PS_E_NO_MEMORY, "archive: out of memory");
     }
     /* Filters by name: "all" would run programs for those that are not built in. gzip is unpacked before. */
-    if (archive_read_support_filter_zstd(archive) != ARCHIVE_OK ||
-        archive_read_support_format_tar(archive) != ARCHIVE_OK ||
-        archive_read_support_format_zip_streamable(archive) != ARCHIVE_OK ||
-        archive_read_open(archive, extract, NULL, on_read, NULL) != ARCHIVE_OK) {
+    if (extract->lib.archive_read_support_filter_zstd(archive) != ARCHIVE_OK ||
+        extract->lib.archive_read_support_format_tar(archive) != ARCHIVE_OK ||
+        extract->lib.archive_read_support_format_zip_streamable(archive) != ARCHIVE_OK ||
+        extract->lib.archive_read_open(archive, extract, NULL, on_read, NULL) != ARCHIVE_OK) {
         return fail(extract, err);
     }
     return PS_OK;
@@ -126,13 +131,14 @@ static enum ps_code count_entry(struct extract *extract, struct ps_err *err)
 
 /* --- one entry --- */
 
-static int64_t mtime_of(struct archive_entry *entry)
+static int64_t mtime_of(const struct extract *extract, struct archive_entry *entry)
 {
     int64_t ns = 0;
 
-    if (archive_entry_mtime_is_set(entry) == 0 ||
-        __builtin_mul_overflow((int64_t)archive_entry_mtime(entry), (int64_t)1000000000, &ns) ||
-        __builtin_add_overflow(ns, (int64_t)archive_entry_mtime_nsec(entry), &ns)) {
+    if (extract->lib.archive_entry_mtime_is_set(entry) == 0 ||
+        __builtin_mul_overflow((int64_t)extract->lib.archive_entry_mtime(entry),
+                               (int64_t)1000000000, &ns) ||
+        __builtin_add_overflow(ns, (int64_t)extract->lib.archive_entry_mtime_nsec(entry), &ns)) {
         return INT64_MIN;
     }
     return ns;
@@ -143,20 +149,20 @@ static struct ps_dest_attributes attributes_of(const struct extract *extract,
 {
     return (struct ps_dest_attributes){
         .mode = extract->options->mode >= 0 ? extract->options->mode
-                                            : (int)(archive_entry_perm(entry) & 0777),
-        .mtime_ns = mtime_of(entry),
+                                            : (int)(extract->lib.archive_entry_perm(entry) & 0777),
+        .mtime_ns = mtime_of(extract, entry),
     };
 }
 
-static enum ps_code set_extended(struct archive_entry *entry, int fd, const char *path,
-                                 struct ps_err *err)
+static enum ps_code set_extended(const struct extract *extract, struct archive_entry *entry, int fd,
+                                 const char *path, struct ps_err *err)
 {
     const char *name = NULL;
     const void *value = NULL;
     size_t size_bytes = 0;
 
-    (void)archive_entry_xattr_reset(entry);
-    while (archive_entry_xattr_next(entry, &name, &value, &size_bytes) == ARCHIVE_OK) {
+    (void)extract->lib.archive_entry_xattr_reset(entry);
+    while (extract->lib.archive_entry_xattr_next(entry, &name, &value, &size_bytes) == ARCHIVE_OK) {
         /* Others are the system's: capabilities, labels, access lists. */
         if (name != NULL && ps_str_has_prefix(name, "user.") &&
             fsetxattr(fd, name, value, size_bytes, 0) != 0) {
@@ -191,7 +197,7 @@ static enum ps_code write_all(int fd, const void *data, size_t size_bytes, int64
 static enum ps_code write_data(struct extract *extract, struct archive_entry *entry, int fd,
                                const char *path, struct ps_err *err)
 {
-    bool sized = archive_entry_size_is_set(entry) != 0;
+    bool sized = extract->lib.archive_entry_size_is_set(entry) != 0;
     int64_t end_bytes = 0;
     enum ps_code code = PS_OK;
 
@@ -199,7 +205,8 @@ static enum ps_code write_data(struct extract *extract, struct archive_entry *en
         const void *data = NULL;
         size_t size_bytes = 0;
         la_int64_t offset = 0;
-        int status = archive_read_data_block(extract->archive, &data, &size_bytes, &offset);
+        int status =
+            extract->lib.archive_read_data_block(extract->archive, &data, &size_bytes, &offset);
 
         if (status == ARCHIVE_EOF) {
             end_bytes = offset > end_bytes ? offset : end_bytes;
@@ -220,8 +227,8 @@ static enum ps_code write_data(struct extract *extract, struct archive_entry *en
         }
         end_bytes = offset + (int64_t)size_bytes;
     }
-    if (sized && (int64_t)archive_entry_size(entry) > end_bytes) {
-        end_bytes = (int64_t)archive_entry_size(entry);
+    if (sized && (int64_t)extract->lib.archive_entry_size(entry) > end_bytes) {
+        end_bytes = (int64_t)extract->lib.archive_entry_size(entry);
     }
     return ftruncate(fd, (off_t)end_bytes) == 0 ? PS_OK : ps_err_set_errno(err, errno, "%s", path);
 }
@@ -233,8 +240,8 @@ static enum ps_code write_file(struct extract *extract, struct archive_entry *en
     struct ps_dest_file file = { .fd = -1 };
     enum ps_code code = PS_OK;
 
-    if (archive_entry_size_is_set(entry) != 0) {
-        int64_t size_bytes = (int64_t)archive_entry_size(entry);
+    if (extract->lib.archive_entry_size_is_set(entry) != 0) {
+        int64_t size_bytes = (int64_t)extract->lib.archive_entry_size(entry);
 
         if (size_bytes < 0) {
             return ps_err_set(err, PS_E_CORRUPT, "%s: has a negative size", path);
@@ -243,7 +250,7 @@ static enum ps_code write_file(struct extract *extract, struct archive_entry *en
     }
     extract->result.file_count++;
     if (code == PS_OK && extract->result.entry_count < extract->options->finished_count &&
-        ps_dest_tree_has_file(extract->tree, path, (uint64_t)archive_entry_size(entry),
+        ps_dest_tree_has_file(extract->tree, path, (uint64_t)extract->lib.archive_entry_size(entry),
                               attributes.mtime_ns)) {
         extract->result.passed_count++;
         return PS_OK; /* libarchive passes over the bytes */
@@ -255,7 +262,7 @@ static enum ps_code write_file(struct extract *extract, struct archive_entry *en
         code = write_data(extract, entry, file.fd, path, err);
     }
     if (code == PS_OK && extract->options->attributes) {
-        code = set_extended(entry, file.fd, path, err);
+        code = set_extended(extract, entry, file.fd, path, err);
     }
     if (code == PS_OK) {
         code = ps_dest_tree_file_commit(extract->tree, &file, path, &attributes, err);
@@ -267,7 +274,7 @@ static enum ps_code write_file(struct extract *extract, struct archive_entry *en
 static enum ps_code write_link(struct extract *extract, struct archive_entry *entry,
                                const char *path, struct ps_err *err)
 {
-    const char *target = archive_entry_symlink(entry);
+    const char *target = extract->lib.archive_entry_symlink(entry);
 
     if (target == NULL || target[0] == '\0') {
         return ps_err_set(err, PS_E_REFUSED, "%s: a symbolic link to nothing", path);
@@ -278,14 +285,15 @@ static enum ps_code write_link(struct extract *extract, struct archive_entry *en
                           "keeps such links",
                           path, target);
     }
-    return ps_dest_tree_symlink(extract->tree, path, target, mtime_of(entry), err);
+    return ps_dest_tree_symlink(extract->tree, path, target, mtime_of(extract, entry), err);
 }
 
 static enum ps_code write_hard_link(struct extract *extract, struct archive_entry *entry,
                                     const char *path, struct ps_err *err)
 {
     char existing[PATH_MAX];
-    enum ps_code code = ps_dest_path_clean(archive_entry_hardlink(entry), existing, err);
+    enum ps_code code =
+        ps_dest_path_clean(extract->lib.archive_entry_hardlink(entry), existing, err);
 
     if (code != PS_OK) {
         return ps_err_wrap(err, code, "%s: hard link", path);
@@ -316,8 +324,8 @@ static enum ps_code check_seen(struct extract *extract, const char *path, bool d
 static enum ps_code write_entry(struct extract *extract, struct archive_entry *entry,
                                 const char *path, struct ps_err *err)
 {
-    unsigned int type = (unsigned int)archive_entry_filetype(entry);
-    bool directory = type == AE_IFDIR && archive_entry_hardlink(entry) == NULL;
+    unsigned int type = (unsigned int)extract->lib.archive_entry_filetype(entry);
+    bool directory = type == AE_IFDIR && extract->lib.archive_entry_hardlink(entry) == NULL;
     struct ps_dest_attributes attributes;
     enum ps_code code = PS_OK;
 
@@ -329,7 +337,7 @@ static enum ps_code write_entry(struct extract *extract, struct archive_entry *e
     if (code != PS_OK) {
         return code;
     }
-    if (archive_entry_hardlink(entry) != NULL) {
+    if (extract->lib.archive_entry_hardlink(entry) != NULL) {
         return write_hard_link(extract, entry, path, err);
     }
     switch (type) {
@@ -348,7 +356,7 @@ static enum ps_code write_entry(struct extract *extract, struct archive_entry *e
 static enum ps_code take_entry(struct extract *extract, struct archive_entry *entry,
                                struct ps_err *err)
 {
-    const char *raw = archive_entry_pathname(entry);
+    const char *raw = extract->lib.archive_entry_pathname(entry);
     char path[PATH_MAX];
     enum ps_code code = count_entry(extract, err);
 
@@ -359,7 +367,7 @@ static enum ps_code take_entry(struct extract *extract, struct archive_entry *en
         return ps_err_set(err, PS_E_REFUSED, "entry %" PRIu64 " has no readable name",
                           extract->result.entry_count + 1);
     }
-    if (archive_entry_is_data_encrypted(entry) != 0) {
+    if (extract->lib.archive_entry_is_data_encrypted(entry) != 0) {
         return ps_err_set(err, PS_E_REFUSED, "%.150s: is encrypted", raw);
     }
     code = ps_dest_path_clean(raw, path, err);
@@ -386,7 +394,7 @@ static enum ps_code extract_all(struct extract *extract, struct ps_err *err)
 
     while (code == PS_OK) {
         struct archive_entry *entry = NULL;
-        int status = archive_read_next_header(extract->archive, &entry);
+        int status = extract->lib.archive_read_next_header(extract->archive, &entry);
 
         if (status == ARCHIVE_EOF) {
             return PS_OK;
@@ -436,7 +444,7 @@ enum ps_code ps_archive_extract(const struct ps_extract_options *options,
     extract.result.size_bytes = extract.written_bytes;
     *result_out = extract.result;
     if (extract.archive != NULL) {
-        (void)archive_read_free(extract.archive);
+        (void)extract.lib.archive_read_free(extract.archive);
     }
     ps_gunzip_free(extract.gunzip);
     ps_path_set_clear(&extract.seen);

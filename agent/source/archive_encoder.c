@@ -1,9 +1,8 @@
 #include "source/archive_encoder.h"
 
+#include "base/archive_lib.h"
 #include "base/str.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <locale.h>
 #include <stdio.h>
@@ -23,6 +22,7 @@ static const struct {
 };
 
 struct ps_archive_encoder {
+    struct ps_archive_lib lib;
     struct archive *archive;
     struct archive_entry *entry;
     struct ps_buf *out; /* NULL = given up: nothing more is written */
@@ -56,7 +56,7 @@ const char *ps_archive_format_content_type(enum ps_archive_format format)
 /* libarchive's codes go no further than here. */
 static enum ps_code fail(const struct ps_archive_encoder *encoder, struct ps_err *err)
 {
-    const char *text = archive_error_string(encoder->archive);
+    const char *text = encoder->lib.archive_error_string(encoder->archive);
 
     if (encoder->write_err.code != PS_OK) {
         if (err != NULL) {
@@ -64,7 +64,7 @@ static enum ps_code fail(const struct ps_archive_encoder *encoder, struct ps_err
         }
         return encoder->write_err.code;
     }
-    if (archive_errno(encoder->archive) == ENOMEM) {
+    if (encoder->lib.archive_errno(encoder->archive) == ENOMEM) {
         return ps_err_set(err, PS_E_NO_MEMORY, "archive: out of memory");
     }
     return ps_err_set(err, PS_E_TOO_LARGE, "archive: %s",
@@ -76,33 +76,36 @@ static la_ssize_t on_write(struct archive *archive, void *user, const void *data
     struct ps_archive_encoder *encoder = user;
 
     if (encoder->out == NULL) {
-        archive_set_error(archive, ECANCELED, "given up");
+        encoder->lib.archive_set_error(archive, ECANCELED, "given up");
         return -1;
     }
     if (ps_buf_append(encoder->out, data, size_bytes, &encoder->write_err) != PS_OK) {
-        archive_set_error(archive, ENOMEM, "out of memory");
+        encoder->lib.archive_set_error(archive, ENOMEM, "out of memory");
         return -1;
     }
     return (la_ssize_t)size_bytes;
 }
 
-static int set_format(struct archive *archive, enum ps_archive_format format, int zip_level)
+static int set_format(const struct ps_archive_encoder *encoder, enum ps_archive_format format,
+                      int zip_level)
 {
+    struct archive *archive = encoder->archive;
     char level[16];
     int status;
 
     if (format != PS_ARCHIVE_ZIP) {
-        return archive_write_set_format_pax_restricted(archive);
+        return encoder->lib.archive_write_set_format_pax_restricted(archive);
     }
-    status = archive_write_set_format_zip(archive);
+    status = encoder->lib.archive_write_set_format_zip(archive);
     if (status == ARCHIVE_OK) {
         /* Extra field 0x6c78: modes and links stand beside the file too, not only in the directory at the end, which a
          * reader of a stream has not seen yet. */
-        status = archive_write_set_format_option(archive, "zip", "experimental", "1");
+        status = encoder->lib.archive_write_set_format_option(archive, "zip", "experimental", "1");
     }
     if (status == ARCHIVE_OK && zip_level >= 0) {
         (void)snprintf(level, sizeof(level), "%d", zip_level);
-        status = archive_write_set_format_option(archive, "zip", "compression-level", level);
+        status = encoder->lib.archive_write_set_format_option(archive, "zip", "compression-level",
+                                                              level);
     }
     return status;
 }
@@ -120,16 +123,21 @@ enum ps_code ps_archive_encoder_new(struct ps_archive_encoder **encoder_out,
     encoder->out = out;
     encoder->zip = format == PS_ARCHIVE_ZIP;
     encoder->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-    encoder->archive = archive_write_new();
-    encoder->entry = archive_entry_new();
+    code = ps_archive_lib_load(&encoder->lib, err);
+    if (code != PS_OK) {
+        goto out;
+    }
+    encoder->archive = encoder->lib.archive_write_new();
+    encoder->entry = encoder->lib.archive_entry_new();
     if (encoder->archive == NULL || encoder->entry == NULL) {
         code = ps_err_set(err, PS_E_NO_MEMORY, "archive: out of memory");
         goto out;
     }
     /* 0: no blocks of its own; the last one is not filled up beyond the two empty records. */
-    if (set_format(encoder->archive, format, zip_level) != ARCHIVE_OK ||
-        archive_write_set_bytes_per_block(encoder->archive, 0) != ARCHIVE_OK ||
-        archive_write_open(encoder->archive, encoder, NULL, on_write, NULL) != ARCHIVE_OK) {
+    if (set_format(encoder, format, zip_level) != ARCHIVE_OK ||
+        encoder->lib.archive_write_set_bytes_per_block(encoder->archive, 0) != ARCHIVE_OK ||
+        encoder->lib.archive_write_open(encoder->archive, encoder, NULL, on_write, NULL) !=
+            ARCHIVE_OK) {
         code = fail(encoder, err);
         goto out;
     }
@@ -143,11 +151,13 @@ out:
 void ps_archive_encoder_free(struct ps_archive_encoder *encoder)
 {
     if (encoder != NULL) {
-        archive_entry_free(encoder->entry);
+        if (encoder->entry != NULL) {
+            encoder->lib.archive_entry_free(encoder->entry);
+        }
         if (encoder->archive != NULL) {
             /* Freeing writes the end, or with archive_write_fail (3.6) leaks the writer's state. */
             encoder->out = NULL;
-            (void)archive_write_free(encoder->archive);
+            (void)encoder->lib.archive_write_free(encoder->archive);
         }
         if (encoder->utf8 != (locale_t)0) {
             freelocale(encoder->utf8);
@@ -170,8 +180,9 @@ static unsigned int type_of(enum ps_archive_kind kind)
     return AE_IFREG;
 }
 
-static void fill(struct archive_entry *into, const struct ps_archive_entry *entry)
+static void fill(const struct ps_archive_encoder *encoder, const struct ps_archive_entry *entry)
 {
+    struct archive_entry *into = encoder->entry;
     int64_t seconds = entry->mtime_ns / 1000000000;
     int64_t rest_ns = entry->mtime_ns % 1000000000;
 
@@ -179,26 +190,28 @@ static void fill(struct archive_entry *into, const struct ps_archive_entry *entr
         seconds--;
         rest_ns += 1000000000;
     }
-    archive_entry_copy_pathname(into, entry->path);
-    archive_entry_set_filetype(into, type_of(entry->kind));
-    archive_entry_set_perm(into, (__LA_MODE_T)entry->mode);
-    archive_entry_set_uid(into, (la_int64_t)entry->uid);
-    archive_entry_set_gid(into, (la_int64_t)entry->gid);
-    archive_entry_set_mtime(into, (time_t)seconds, (long)rest_ns);
-    archive_entry_set_size(into,
-                           entry->kind == PS_ARCHIVE_FILE ? (la_int64_t)entry->size_bytes : 0);
+    encoder->lib.archive_entry_copy_pathname(into, entry->path);
+    encoder->lib.archive_entry_set_filetype(into, type_of(entry->kind));
+    encoder->lib.archive_entry_set_perm(into, (__LA_MODE_T)entry->mode);
+    encoder->lib.archive_entry_set_uid(into, (la_int64_t)entry->uid);
+    encoder->lib.archive_entry_set_gid(into, (la_int64_t)entry->gid);
+    encoder->lib.archive_entry_set_mtime(into, (time_t)seconds, (long)rest_ns);
+    encoder->lib.archive_entry_set_size(
+        into, entry->kind == PS_ARCHIVE_FILE ? (la_int64_t)entry->size_bytes : 0);
     if (entry->kind == PS_ARCHIVE_LINK) {
-        archive_entry_copy_symlink(into, entry->link_target);
+        encoder->lib.archive_entry_copy_symlink(into, entry->link_target);
     } else if (entry->kind == PS_ARCHIVE_HARD_LINK) {
-        archive_entry_copy_hardlink(into, entry->link_target);
+        encoder->lib.archive_entry_copy_hardlink(into, entry->link_target);
     }
     for (size_t i = 0; i < entry->extent_count; i++) {
-        archive_entry_sparse_add_entry(into, (la_int64_t)entry->extents[i].offset_bytes,
-                                       (la_int64_t)entry->extents[i].size_bytes);
+        encoder->lib.archive_entry_sparse_add_entry(into,
+                                                    (la_int64_t)entry->extents[i].offset_bytes,
+                                                    (la_int64_t)entry->extents[i].size_bytes);
     }
     for (size_t i = 0; i < entry->attribute_count; i++) {
-        archive_entry_xattr_add_entry(into, entry->attributes[i].name, entry->attributes[i].value,
-                                      entry->attributes[i].size_bytes);
+        encoder->lib.archive_entry_xattr_add_entry(into, entry->attributes[i].name,
+                                                   entry->attributes[i].value,
+                                                   entry->attributes[i].size_bytes);
     }
 }
 
@@ -214,9 +227,9 @@ enum ps_code ps_archive_encoder_entry(struct ps_archive_encoder *encoder,
         return ps_err_set(err, PS_E_INVALID, "%s: a zip takes names in UTF-8 only: choose a tar",
                           entry->path);
     }
-    archive_entry_clear(encoder->entry);
-    fill(encoder->entry, entry);
-    status = archive_write_header(encoder->archive, encoder->entry);
+    encoder->lib.archive_entry_clear(encoder->entry);
+    fill(encoder, entry);
+    status = encoder->lib.archive_write_header(encoder->archive, encoder->entry);
     if (before != (locale_t)0) {
         (void)uselocale(before);
     }
@@ -230,7 +243,7 @@ enum ps_code ps_archive_encoder_data(struct ps_archive_encoder *encoder, const v
     const char *at = data;
 
     while (size_bytes > 0) {
-        la_ssize_t wrote_bytes = archive_write_data(encoder->archive, at, size_bytes);
+        la_ssize_t wrote_bytes = encoder->lib.archive_write_data(encoder->archive, at, size_bytes);
 
         if (wrote_bytes <= 0) {
             return fail(encoder, err);
@@ -243,11 +256,13 @@ enum ps_code ps_archive_encoder_data(struct ps_archive_encoder *encoder, const v
 
 enum ps_code ps_archive_encoder_entry_end(struct ps_archive_encoder *encoder, struct ps_err *err)
 {
-    return archive_write_finish_entry(encoder->archive) >= ARCHIVE_WARN ? PS_OK
-                                                                        : fail(encoder, err);
+    return encoder->lib.archive_write_finish_entry(encoder->archive) >= ARCHIVE_WARN
+               ? PS_OK
+               : fail(encoder, err);
 }
 
 enum ps_code ps_archive_encoder_end(struct ps_archive_encoder *encoder, struct ps_err *err)
 {
-    return archive_write_close(encoder->archive) >= ARCHIVE_WARN ? PS_OK : fail(encoder, err);
+    return encoder->lib.archive_write_close(encoder->archive) >= ARCHIVE_WARN ? PS_OK
+                                                                              : fail(encoder, err);
 }
