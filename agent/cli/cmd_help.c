@@ -6,17 +6,18 @@
 #include <string.h>
 
 const struct ps_command ps_commands[] = {
-    { "put", "SOURCE URL", "send a file, a directory (--archive), or - for standard input",
+    { "put", "SOURCE URL", "send a file, a directory, or - (standard input)",
       "An interrupted put goes on where it stopped when the same command is run again.\n"
       "A source that changed meanwhile is refused; --restart sends it anew.\n"
-      "--workflow NS/NAME records the object as that workflow's artifact; --gc says when it\n"
-      "may go: Never, OnWorkflowCompletion or OnWorkflowDeletion. Policies may say more.\n"
+      "--workflow NS/NAME records the object as that workflow's artifact; --gc says\n"
+      "when it may go: Never, OnWorkflowCompletion, OnWorkflowDeletion. Policies may\n"
+      "say more.\n"
       "--archive tar|tar.gz|tar.zst|zip: a directory as one object, made as it is sent.\n"
       "--archive none: each file of a directory as an object below URL.\n",
       2, 2, ps_cmd_put, true },
-    { "get", "[-r] URL DEST", "fetch an object into a file (or - for standard output)",
-      "DEST may be a directory. The file appears when it is whole and verified; an\n"
-      "interrupted get goes on where it stopped.\n"
+    { "get", "[-r] URL DEST", "fetch an object, or many with -r",
+      "DEST may be a directory, or - for standard output. The file appears when\n"
+      "it is whole and verified; an interrupted get goes on where it stopped.\n"
       "--extract: the files of a tar, tar.gz, tar.zst or zip into the directory DEST.\n"
       "-r: all objects below URL as files of the directory DEST.\n",
       2, 2, ps_cmd_get, true },
@@ -24,8 +25,7 @@ const struct ps_command ps_commands[] = {
     { "ls", "[-r] URL", "list objects below a prefix",
       "Columns: bytes, time of change, key. Without -r one level, as directories.\n", 1, 1,
       ps_cmd_ls, true },
-    { "stat", "URL", "size, time, etag, checksum and metadata of an object", "", 1, 1, ps_cmd_stat,
-      true },
+    { "stat", "URL", "size, time, checksum, metadata of an object", "", 1, 1, ps_cmd_stat, true },
     { "rm", "[-r] URL", "remove an object, or with -r all below a prefix", "", 1, 1, ps_cmd_rm,
       true },
     { "cp", "URL URL", "copy an object, within a store or to another one",
@@ -33,7 +33,7 @@ const struct ps_command ps_commands[] = {
       "through memory. Type, metadata and tags come along unless they are given anew.\n"
       "An interrupted copy within a store goes on where it stopped.\n",
       2, 2, ps_cmd_cp, true },
-    { "share", "URL", "print a URL that opens one object without credentials",
+    { "share", "URL", "a URL that opens an object without credentials",
       "It works until --expires (1h) is over, or the credentials that sign it end.\n"
       "Whoever has it can read the object: treat it like a password.\n"
       "--via gateway: a link through this machine's agent, also of file://, signed by\n"
@@ -43,46 +43,47 @@ const struct ps_command ps_commands[] = {
       true },
     { "workflow", "ls | NS/NAME completed | deleted | cleared | running",
       "report what happened to a workflow",
-      "completed takes --status Succeeded, Failed or Error; --uid tells runs of one name\n"
-      "apart. The policies decide at once what that means for the recorded artifacts;\n"
-      "`purser reclaims run` does it when it is due. cleared: remove what is left of it.\n",
+      "completed takes --status Succeeded, Failed or Error; --uid tells runs of one\n"
+      "name apart. The policies decide at once what that means for the artifacts;\n"
+      "`purser reclaims run` does it when due. cleared: remove what is left of it.\n",
       1, 2, ps_cmd_workflow, true },
     { "reclaims", "[ls | run | plan | cancel | hold | release | history]",
       "what is to be deleted, and when",
       "ls [--prefix URL] [--due 24h] [--why] [--limit N]   what is planned, by time\n"
-      "run [--dry-run] [--max N|N%]   do what is due; the fuse stops it before the first\n"
-      "                               delete when that is too much\n"
+      "run [--dry-run] [--max N|N%]   do what is due; the fuse stops it before its\n"
+      "                               first delete when that is too much\n"
       "plan                           ask the policies anew about all artifacts\n"
       "cancel URL                     keep what is planned for URL (all below PREFIX/)\n"
-      "hold URL [--until TIME]        keep it whatever policies say, also all below PREFIX/\n"
+      "hold URL [--until TIME]        keep it whatever policies say (all below PREFIX/)\n"
       "release URL, holds             end a hold; list them\n"
       "history [--since 30d]          what was decided and done\n"
       "With --now TIME each looks from that time, e.g. --now +7d.\n",
       0, 3, ps_cmd_reclaims, true },
-    { "explain", "URL", "what is known of an artifact, what policies say of it, and why",
+    { "explain", "URL", "what policies say of an artifact, and why",
       "Asks every policy as if it were now (--now TIME), and changes nothing.\n", 1, 1,
       ps_cmd_explain, true },
     { "policy", "list | check | test | simulate | replay | bench [DIR...]",
       "policies in force; try policies before use",
       "list: every policy file, in load order, with its hooks and what it masks.\n"
-      "check: load the policies (of DIRs instead of the usual places) and say what is wrong.\n"
+      "check: load the policies (of DIRs, else the usual places), say what is wrong.\n"
       "test: run the rows of DIR/tests/NAME_test.lua; hooks without a row are listed.\n"
       "simulate DIR: what its policies would change of all that is known now.\n"
-      "replay DIR [--since 30d]: what they would have decided where others did, and which of\n"
-      "that was read again afterwards.\n"
+      "replay DIR [--since 30d]: what they would have decided where others did, and\n"
+      "which of that was read again afterwards.\n"
       "bench: what a decision costs.\n",
       1, 32, ps_cmd_policy, false },
-    { "agent", "", "serve downloads until SIGTERM (help settings: gateway)",
-      "Runs in the foreground. Objects are at http://LISTEN/a/STORE/KEY, where STORE is a\n"
-      "name under `stores` in the settings; nobody may read without a token of\n"
-      "gateway.tokens_file or a prefix in gateway.allow. SIGTERM finishes what is being sent.\n"
-      "--watch: follow the cluster's Workflows (help settings: watch), so that what they\n"
-      "leave is reclaimed by policy; of several agents one watches.\n",
+    { "agent", "", "serve downloads and reclaim until SIGTERM",
+      "Runs in the foreground. Objects are at http://LISTEN/a/STORE/KEY (help settings:\n"
+      "gateway), where STORE is a name under `stores` in the settings; nobody may read\n"
+      "without a token of gateway.tokens_file or a prefix in gateway.allow. SIGTERM\n"
+      "finishes what is being sent.\n"
+      "--watch: follow the cluster's Workflows (help settings: watch), so that what\n"
+      "they leave is reclaimed by policy; of several agents one watches.\n",
       0, 0, ps_cmd_agent, true },
     { "status", "", "what the agent of this machine does", "", 0, 0, ps_cmd_status, true },
     { "reload", "", "have the agent load its policies anew",
-      "Policies that do not load (exit 2) or whose tests fail (exit 8) leave the old ones in\n"
-      "force.\n",
+      "Policies that do not load (exit 2) or whose tests fail (exit 8) leave the old\n"
+      "ones in force.\n",
       0, 0, ps_cmd_reload, false },
     { "drain", "", "end the agent when what it sends is sent", "", 0, 0, ps_cmd_drain, false },
     { "plugin", "SOCKET", "serve Argo Workflows as its artifact plugin",
@@ -90,7 +91,7 @@ const struct ps_command ps_commands[] = {
       "store is said by each artifact's configuration. SIGTERM lets calls end for\n"
       "plugin.grace (10 s), stops what still runs (its parts are kept) and exits 0.\n",
       1, 1, ps_cmd_plugin, true },
-    { "doctor", "URL", "check credentials, endpoint, clock, rights and multipart",
+    { "doctor", "URL", "check credentials, endpoint, clock and rights",
       "Writes and removes one small object and one multipart upload below the URL.\n", 1, 1,
       ps_cmd_doctor, true },
     { "help", "[COMMAND | flags | settings | exit-codes]", "this and more", "", 0, 1, ps_cmd_help,
@@ -102,7 +103,7 @@ const struct ps_command ps_commands[] = {
 static void print_commands(FILE *file)
 {
     (void)fprintf(file,
-                  "purser moves artifacts between files and object stores: resumable, verified, "
+                  "purser moves artifacts between files and object stores: resumable, verified,\n"
                   "by policy.\n\nUsage: purser COMMAND [FLAGS] ...\n\n");
     for (const struct ps_command *command = ps_commands; command->name != NULL; command++) {
         char left[64];
@@ -114,7 +115,7 @@ static void print_commands(FILE *file)
             (void)fprintf(file, "  %-28s %s\n", left, command->summary);
         }
     }
-    (void)fprintf(file, "\nURLs: s3://BUCKET/KEY and file:///DIR/KEY.\n"
+    (void)fprintf(file, "\nURLs: s3://BUCKET/KEY, oss://BUCKET/KEY and file:///DIR/KEY.\n"
                         "More: purser help flags, help settings, help exit-codes, help COMMAND.\n");
 }
 

@@ -19,6 +19,15 @@ def doctor(rig):
     print("doctor: every check passes on a store with more than a page of objects, and nothing is left behind")
 
 
+def help_fits(rig):
+    topics = [line.split()[0] for line in rig.run("help")[0].splitlines() if line.startswith("  ") and line[2] != " "]
+    assert "put" in topics and "agent" in topics, topics
+    for topic in ("", "flags", "settings", "exit-codes", *topics):
+        for line in rig.run("help", *filter(None, [topic]))[0].splitlines():
+            assert len(line) <= 80, f"help {topic}: {len(line)} columns: {line}"
+    print(f"help: {len(topics) + 4} pages in 80 columns")
+
+
 def tour(rig):
     data = rig.source("model.bin", 20 * MIB + 1)
     result = rig.result("put", data, rig.url("run-7/model.bin"), "--meta", "author=ada", "--storage-class", "STANDARD")
@@ -45,6 +54,7 @@ def tour(rig):
 
 def main():
     with Rig(sys.argv[1]) as rig:
+        help_fits(rig)
         tour(rig)
         doctor(rig)
 
