@@ -2,6 +2,7 @@
 
 #include "base/encode.h"
 #include "base/str.h"
+#include "hash/crc64_nvme.h"
 #include "hash/digest.h"
 #include "http/http_date.h"
 #include "store/s3_error.h"
@@ -21,6 +22,14 @@
 #define EXPECT_FROM_BYTES ((uint64_t)1024 * 1024)
 
 #define UNSIGNED_PAYLOAD "UNSIGNED-PAYLOAD"
+
+/**
+ * Sets of credentials that may be refused for one request. Lower: sets that live for seconds, with many requests at
+ * once, fail an upload. Higher: wrong keys are asked about for longer.
+ */
+enum {
+    CREDS_FIX_COUNT_MAX = 3
+};
 
 enum call_state {
     CALL_WAITING, /* for the timer: the first turn of the loop, a backoff, a throttled store */
@@ -45,7 +54,11 @@ struct ps_s3_call {
     int64_t started_mono_ms;
     uint32_t failed_count; /* since the last progress */
     uint32_t sent_count;
-    unsigned fixes_done;           /* enum ps_s3_fix */
+    unsigned fixes_done; /* enum ps_s3_fix */
+    unsigned creds_fix_count;
+    uint64_t
+        creds_print; /* tells one set from another, whatever their numbers; of the last attempt */
+    uint64_t refused_creds_print;
     uint64_t creds_number;         /* of the set that the last attempt was signed with */
     uint64_t refused_creds_number; /* 0 = none */
     bool resending;
@@ -310,6 +323,14 @@ static enum ps_code send_attempt(struct ps_s3_call *call, const struct ps_creds 
     return code;
 }
 
+static uint64_t print_of(const struct ps_creds *creds)
+{
+    const char *token = creds->session_token != NULL ? creds->session_token : "";
+    uint64_t print = ps_crc64_nvme(0, creds->access_key_id, strlen(creds->access_key_id));
+
+    return ps_crc64_nvme(print, token, strlen(token));
+}
+
 static void on_creds(void *user, const struct ps_creds *creds, const struct ps_err *err)
 {
     struct ticket *ticket = user;
@@ -328,6 +349,7 @@ static void on_creds(void *user, const struct ps_creds *creds, const struct ps_e
     }
     call->refused_creds_number = 0;
     call->creds_number = creds->number;
+    call->creds_print = print_of(creds);
     call->state = CALL_SENDING;
     if (send_attempt(call, creds, &failure) != PS_OK) {
         finish(call, NULL, &failure);
@@ -362,6 +384,16 @@ static void wait_and_resend(struct ps_s3_call *call, uint64_t wait_ms)
     (void)uv_timer_start(call->timer, on_timer, wait_ms, 0);
 }
 
+/* The next credentials may end too while a request waits for its turn with them. The same ones again are no new case. */
+static unsigned fixes_not_to_repeat(const struct ps_s3_call *call)
+{
+    bool others = call->creds_print != call->refused_creds_print;
+
+    return others && call->creds_fix_count < CREDS_FIX_COUNT_MAX
+               ? call->fixes_done & ~(unsigned)PS_S3_FIX_CREDS
+               : call->fixes_done;
+}
+
 static bool try_fix(struct ps_s3_call *call, const struct ps_http_answer *answer)
 {
     struct ps_s3_error error;
@@ -371,12 +403,17 @@ static bool try_fix(struct ps_s3_call *call, const struct ps_http_answer *answer
         return false;
     }
     ps_s3_error_read(answer, &error);
-    fix = ps_s3_error_fix(call->store, answer, &error, call->fixes_done);
+    fix = ps_s3_error_fix(call->store, answer, &error, fixes_not_to_repeat(call));
     if (fix == PS_S3_FIX_NONE) {
         return false;
     }
     call->fixes_done |= (unsigned)fix;
-    call->refused_creds_number = fix == PS_S3_FIX_CREDS ? call->creds_number : 0;
+    call->refused_creds_number = 0;
+    if (fix == PS_S3_FIX_CREDS) {
+        call->refused_creds_number = call->creds_number;
+        call->refused_creds_print = call->creds_print;
+        call->creds_fix_count++;
+    }
     return true;
 }
 
