@@ -159,14 +159,44 @@ static void note_clock(struct ps_s3_store *store, const struct ps_http_answer *a
 static void note_kind(struct ps_s3_store *store, const struct ps_http_answer *answer)
 {
     const char *server = ps_http_answer_header(answer, "server");
-    const struct ps_s3_kind *kind =
-        server != NULL && ps_s3_kind_is_unknown(store->kind) ? ps_s3_kind_of_server(server) : NULL;
+    const char *id = ps_http_answer_header(answer, "x-amz-request-id");
+    const struct ps_s3_kind *kind = NULL;
 
-    if (kind != NULL && store->dialect == &ps_s3_dialect_s3) {
+    if (!ps_s3_kind_is_unknown(store->kind) || store->dialect != &ps_s3_dialect_s3) {
+        return;
+    }
+    if (server != NULL) {
+        kind = ps_s3_kind_of_server(server);
+    }
+    if (kind == NULL && id != NULL) {
+        kind = ps_s3_kind_of_request_id(id);
+    }
+    if (kind != NULL) {
         store->kind = kind;
         ps_s3_kind_restrict(kind, &store->base.capabilities);
-        ps_log(store->log, PS_LOG_DEBUG, "s3", "%s: %s, by its Server header", store->base.root_url,
+        ps_log(store->log, PS_LOG_DEBUG, "s3", "%s: %s, by its answer", store->base.root_url,
                kind->title);
+    }
+}
+
+/**
+ * Ceph RGW has no NoSuchUpload for ListParts: it misses the key. A part that is copied misses its source by that name,
+ * so only what names nothing but an upload counts: to look at its parts and to abort it.
+ */
+static void note_lost_upload(const struct ps_s3_call *call, const struct ps_s3_error *error,
+                             struct ps_err *failure)
+{
+    const struct ps_s3_pairs *query = &call->options.query;
+    bool reads = strcmp(call->options.method, "GET") == 0;
+    bool aborts = strcmp(call->options.method, "DELETE") == 0;
+
+    if ((!reads && !aborts) || strcmp(error->code, "NoSuchKey") != 0) {
+        return;
+    }
+    for (size_t i = 0; i < query->count; i++) {
+        if (strcmp(query->items[i].name, "uploadId") == 0) {
+            failure->code = PS_E_NO_UPLOAD;
+        }
     }
 }
 
@@ -247,6 +277,7 @@ static void on_http_done(void *user, const struct ps_http_answer *answer, const 
     } else {
         ps_s3_error_read(answer, &error);
         (void)ps_s3_error_fill(&error, status, &failure);
+        note_lost_upload(call, &error, &failure);
         call->maybe_done =
             call->maybe_done || (status >= 500 && failure.retry == PS_RETRY_TRANSIENT);
     }

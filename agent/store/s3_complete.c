@@ -212,6 +212,9 @@ static enum ps_code add_headers(const struct complete_op *complete, struct ps_s3
     enum ps_code code = ps_s3_pairs_add(headers, "content-type", "application/xml", err);
 
     if (code == PS_OK && complete->create_only) {
+        code = ps_s3_write_check_create_only(complete->op.store, complete->op.key, err);
+    }
+    if (code == PS_OK && complete->create_only) {
         code = ps_s3_pairs_add(headers, dialect->create_only, dialect->create_only_value, err);
     }
     if (code == PS_OK && ps_s3_checksum_header(complete->checksum.algorithm) != NULL &&

@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -40,6 +41,7 @@ static const struct ps_s3_kind kinds[] = {
       .title = "Ceph RGW",
       .server = "Ceph Object Gateway",
       .no_part_copy_checksums = true,
+      .no_conditional_complete = true,
       .object_size_max_bytes = 5 * TIB },
     { .name = "r2",
       .title = "Cloudflare R2",
@@ -96,6 +98,36 @@ const struct ps_s3_kind *ps_s3_kind_of_server(const char *server)
         }
     }
     return NULL;
+}
+
+static size_t hex_length(const char *text)
+{
+    size_t length = 0;
+
+    while (isxdigit((unsigned char)text[length])) {
+        length++;
+    }
+    return length;
+}
+
+const struct ps_s3_kind *ps_s3_kind_of_request_id(const char *id)
+{
+    /* Ceph RGW: "tx", a number, the time, the daemon, the zone. Before Squid it sends no Server header. */
+    static const size_t lengths[] = { 21, 10, 0 }; /* 0 = any */
+
+    if (!ps_str_has_prefix(id, "tx")) {
+        return NULL;
+    }
+    id += 2;
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        size_t length = hex_length(id);
+
+        if (length == 0 || (lengths[i] != 0 && length != lengths[i]) || id[length] != '-') {
+            return NULL;
+        }
+        id += length + 1;
+    }
+    return ps_s3_kind_parse("ceph");
 }
 
 bool ps_s3_kind_is_unknown(const struct ps_s3_kind *kind)

@@ -3,9 +3,9 @@
  *
  * Flow:    s3_store.c, s3_call.c -> [s3_kind] -> the store's capabilities
  * Thread:  any; the table is constant
- * Source:  the vendors' pages on S3 compatibility; what versitygw 1.8.0 and MinIO answered in tests/. Aliyun: its S3 face
- *          takes aws-chunked only when it is signed chunk by chunk and no checksum trailers; R2: equal part sizes, no
- *          tags; Ceph RGW: checksum headers since Squid, older ones ignore them
+ * Source:  the vendors' pages on S3 compatibility; what versitygw 1.8.0, MinIO and Ceph RGW 16.2.15 answered in tests/.
+ *          Aliyun: its S3 face takes aws-chunked only when it is signed chunk by chunk and no checksum trailers; R2:
+ *          equal part sizes, no tags; Ceph RGW: checksum headers since Squid, older ones ignore them
  *
  * purser sends no aws-chunked bodies and no checksum trailers to anybody, so no row speaks of them.
  */
@@ -26,7 +26,8 @@ struct ps_s3_kind {
     bool no_delete_checksum; /* DeleteObjects takes Content-MD5 only */
     bool
         no_part_copy_checksums; /* UploadPartCopy does not make those of parts, or makes wrong ones */
-    bool no_conditional_write; /* If-None-Match is not known */
+    bool no_conditional_write;    /* If-None-Match is not known */
+    bool no_conditional_complete; /* CompleteMultipartUpload ignores it, and overwrites */
     bool no_tags;
     bool no_lifecycle;
     bool no_restore;
@@ -44,6 +45,9 @@ const struct ps_s3_kind *ps_s3_kind_of_host(const char *host);
 
 /** The row of a Server header; NULL = it says nothing. Must not be believed where a kind is set or known by its host. */
 const struct ps_s3_kind *ps_s3_kind_of_server(const char *server);
+
+/** The same of an x-amz-request-id, for servers that do not say what they are. */
+const struct ps_s3_kind *ps_s3_kind_of_request_id(const char *id);
 
 /** Whether nothing is known of it: the first answer may tell. */
 bool ps_s3_kind_is_unknown(const struct ps_s3_kind *kind);

@@ -148,6 +148,9 @@ struct ps_store_op *ps_s3_begin_multipart(struct ps_store *store,
     begin->done = done;
     begin->user = user;
     code = ps_s3_write_headers(begin->op.store, &begin->headers, &request->options, err);
+    if (code == PS_OK && begin->create_only) {
+        code = ps_s3_write_check_create_only(begin->op.store, begin->op.key, err);
+    }
     if (code == PS_OK) {
         code = start_begin(begin, err);
     }

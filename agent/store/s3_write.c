@@ -81,6 +81,18 @@ enum ps_code ps_s3_write_headers(const struct ps_s3_store *store, struct ps_s3_p
     return code == PS_OK ? ps_s3_write_tags(store, headers, options, err) : code;
 }
 
+enum ps_code ps_s3_write_check_create_only(const struct ps_s3_store *store, const char *key,
+                                           struct ps_err *err)
+{
+    if (!store->kind->no_conditional_complete && store->base.capabilities.conditional_write) {
+        return PS_OK;
+    }
+    return ps_err_set(
+        err, PS_E_UNSUPPORTED,
+        "%s/%s: %s cannot write in parts only where nothing is: leave out create-only",
+        store->base.root_url, key, store->kind->title);
+}
+
 void ps_s3_write_error(const struct ps_s3_outcome *outcome, bool create_only, struct ps_err *err)
 {
     *err = *outcome->err;

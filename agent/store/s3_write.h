@@ -26,6 +26,10 @@ PS_MUST_USE enum ps_code ps_s3_write_tags(const struct ps_s3_store *store,
                                           const struct ps_write_options *options,
                                           struct ps_err *err);
 
+/** PS_E_UNSUPPORTED where an upload in parts would overwrite what is there, whatever its condition says. */
+PS_MUST_USE enum ps_code ps_s3_write_check_create_only(const struct ps_s3_store *store,
+                                                       const char *key, struct ps_err *err);
+
 /**
  * What a refused condition means: with create_only a 412 is PS_E_EXISTS (OSS: FileAlreadyExists), or PS_E_UNKNOWN_OUTCOME when an attempt before
  * may have written the object itself. *err is a copy of outcome's, corrected.

@@ -641,7 +641,7 @@ static void after_recorded(struct ps_upload *upload)
 
     upload->op = ps_store_begin_multipart(upload->store, &request, on_begun, upload, &err);
     if (upload->op == NULL) {
-        ps_upload_fail(upload, &err);
+        on_begun(upload, NULL, &err);
     }
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Bad input gets one line that says what to do, the right exit code, and leaves nothing half-written."""
+import json
 import os
 import pathlib
 import subprocess
@@ -99,6 +100,20 @@ def s3(rig):
     check(rig, "endpoint is no URL", 2, ["endpoint"], "put", small, rig.url("x"), env={"AWS_ENDPOINT_URL_S3": "here"})
     rig.run("put", "-q", small, rig.url("there"))
     check(rig, "create-only", 8, ["exist"], "put", "--create-only", small, rig.url("there"))
+    create_only_in_parts(rig, big)
+
+
+def create_only_in_parts(rig, big):
+    """RGW ignores the condition of Complete: purser refuses, before it sends where it knows the server by then."""
+    before = sha256(rig.stored("there"))
+    expect, word = (2, "create-only") if rig.kind == "ceph" else (8, "exist")
+    for name, source in (("create-only in parts", big), ("create-only of a stream", "-")):
+        with open(big, "rb") as file:
+            check(rig, name, expect, [word], "put", "--create-only", "--part-size", "5MiB", source, rig.url("there"),
+                  stdin=file)
+        for line in rig.run("uploads", "--json")[0].splitlines():
+            rig.run("uploads", "-q", "abort", json.loads(line)["id"])
+    assert sha256(rig.stored("there")) == before
 
 
 def full_disk(rig):

@@ -46,6 +46,31 @@ static const struct {
     { "", NULL },
 };
 
+/* As AWS, Ceph RGW 16.2.15, OpenStack Swift and MinIO number their answers. */
+static const struct {
+    const char *id;
+    const char *kind; /* NULL = not told */
+} ids[] = {
+    { "tx000002d33bbd38a12374c-006b06143d-100d-default", "ceph" },
+    { "tx00000cae16123f9dee0ff-006b0613e8-100d-eu-west", "ceph" },
+    { "txd6a2f4e3ec6b4c86a9f21-0052e8f3a8", NULL },
+    { "79104EXAMPLEB723", NULL },
+    { "187AB3C4D5E6F708", NULL },
+    { "tx", NULL },
+    { "", NULL },
+};
+
+Test(s3_kind, is_told_by_the_number_of_an_answer)
+{
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        const struct ps_s3_kind *kind = ps_s3_kind_of_request_id(ids[i].id);
+
+        cr_expect(kind == NULL ? ids[i].kind == NULL
+                               : ids[i].kind != NULL && strcmp(kind->name, ids[i].kind) == 0,
+                  "%s", ids[i].id);
+    }
+}
+
 Test(s3_kind, is_told_by_the_server)
 {
     for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++) {
