@@ -2,7 +2,7 @@
 # Installs what build and tests need, builds asan and release, runs all tests, prints ctest's closing line.
 #
 # tests/run.sh [--long] [--quick]
-#   --long   also the proofs that take long: 20 GiB both ways, minio, 20 kills on big files
+#   --long   also the proofs that take long: 20 GiB both ways, minio, ceph, 20 kills on big files
 #   --quick  unit tests of the asan build only
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,7 +21,7 @@ packages=(gcc ninja-build cmake pkg-config libcurl4-openssl-dev libssl-dev liblm
     libuv1-dev libexpat1-dev libjansson-dev libisal-dev libmicrohttpd-dev libyaml-dev libarchive-dev libdeflate-dev
     libzstd-dev libnghttp2-dev libprotobuf-c-dev
     protobuf-c-compiler zlib1g-dev clang-format-14 lua-check python3 python3-venv curl)
-long_packages=(clang-tidy-14 etcd-server openssl nginx-light chromium)
+long_packages=(clang-tidy-14 etcd-server openssl nginx-light chromium ceph-mon ceph-osd ceph-common radosgw)
 versitygw=v1.8.0
 grpcurl=v1.9.3
 h2spec=v2.2.1+incompatible

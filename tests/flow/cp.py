@@ -1,6 +1,6 @@
 """purser cp and share against a real store: within it, across stores, interrupted, and what is refused.
 
-cp.py file|versitygw|minio|oss
+cp.py file|versitygw|minio|ceph|oss
 """
 import hashlib
 import re
@@ -34,7 +34,8 @@ def check_stat(rig, key, size):
 def within_the_store(rig, source):
     rig.run("put", "-q", source, rig.url("d/a b+%.bin"), *OPTIONS)
     result = rig.result("cp", rig.url("d/a b+%.bin"), rig.url("c/"))
-    assert result["way"] == "store" and result["parts"] == 0 and result["verified"], result
+    assert result["way"] == "store" and result["parts"] == 0, result
+    assert result["verified"] == rig.keeps_checksums, result
     assert fetched(rig, "c/a b+%.bin") == sha256(source)
     check_stat(rig, "c/a b+%.bin", source.stat().st_size)
     print("within the store: one request, verified, with type and metadata")
@@ -43,7 +44,11 @@ def within_the_store(rig, source):
 def in_parts(rig, source):
     if rig.kind == "file":
         return
-    result = rig.result("cp", rig.url("d/a b+%.bin"), rig.url("parts.bin"), "--threshold", "1MiB", "--part-size", "5MiB")
+    key = "d/a b+%.bin"
+    if rig.kind == "ceph":  # 16.2.15 aborts on UploadPartCopy from a key with a % that no hex digits follow
+        key = "d/a b+.bin"
+        rig.run("put", "-q", source, rig.url(key), *OPTIONS)
+    result = rig.result("cp", rig.url(key), rig.url("parts.bin"), "--threshold", "1MiB", "--part-size", "5MiB")
     assert result["way"] == "store" and result["parts"] == -(-source.stat().st_size // (5 * MIB)), result
     assert fetched(rig, "parts.bin") == sha256(source)
     check_stat(rig, "parts.bin", source.stat().st_size)

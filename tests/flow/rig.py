@@ -43,15 +43,17 @@ def sha256(path):
 
 
 class Rig:
-    """kind: "file", "versitygw", "minio" or "oss" (the double; needs purser-test-python)."""
+    """kind: "file", "versitygw", "minio", "ceph" or "oss" (the double). The last two need purser-test-python."""
 
     def __init__(self, kind):
         self.kind = kind
+        self.keeps_checksums = kind != "ceph"  # RGW since Squid; Debian 12 has Pacific
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="purser-flow-"))
         # No metadata service is asked: on a machine in a cloud there would be one.
         self.env = dict(os.environ, PURSER_STATE_DIR=str(self.dir / "state"), AWS_EC2_METADATA_DISABLED="true",
                         ALIBABA_CLOUD_ECS_METADATA_DISABLED="true")
         self.server = None
+        self.ceph = None
         self.log = self.dir / "server.log"
         self.data = self.dir / "data"
         self.data.mkdir()
@@ -70,7 +72,28 @@ class Rig:
         self.root = "s3://bkt"
         self.env.update(AWS_ACCESS_KEY_ID="testkey123", AWS_SECRET_ACCESS_KEY="testsecret123",
                         AWS_REGION="us-east-1", AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{self.port}")
+        if kind == "ceph":
+            self.start_ceph()
+            return
         self.start_server()
+
+    def start_ceph(self):
+        from ceph_cluster import CephCluster
+        self.ceph = CephCluster(self.dir / "ceph", free_port(), self.port)
+        try:
+            self.ceph.create_user("testkey123", "testsecret123")
+            self.start_server()
+            client = self.s3_client()
+            client.create_bucket(Bucket="bkt")
+            # Ceph's pools are made by the first object and the first upload, which takes seconds.
+            client.put_object(Bucket="bkt", Key="first", Body=b"first")
+            client.delete_object(Bucket="bkt", Key="first")
+            upload = client.create_multipart_upload(Bucket="bkt", Key="first")
+            client.abort_multipart_upload(Bucket="bkt", Key="first", UploadId=upload["UploadId"])
+        except BaseException:
+            self.stop_server()
+            self.ceph.stop()
+            raise
 
     def start_server(self):
         log = open(self.log, "ab")
@@ -87,6 +110,8 @@ class Rig:
             double = pathlib.Path(__file__).parent.parent / "support" / "oss_double.py"
             self.server = subprocess.Popen(["purser-test-python", str(double), str(self.data), "--port", str(self.port)],
                                            stdout=log, stderr=log)
+        elif self.kind == "ceph":
+            self.server = self.ceph.start_rgw(log)
         else:
             (self.data / "bkt").mkdir(exist_ok=True)
             self.server = subprocess.Popen(
@@ -114,6 +139,8 @@ class Rig:
 
     def __exit__(self, *_):
         self.stop_server()
+        if self.ceph:
+            self.ceph.stop()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def start(self, *args, **kwargs):
@@ -136,7 +163,13 @@ class Rig:
         return f"{self.root}/{key}"
 
     def stored(self, key):
-        """A file with the object as the store has it; for OSS as Aliyun's own client reads it."""
+        """A file with the object as the store has it; for OSS and Ceph as the vendor's own client reads it."""
+        if self.kind == "ceph":
+            path = self.dir / "stored-by-botocore"
+            with open(path, "wb") as file:
+                for chunk in self.s3_client().get_object(Bucket="bkt", Key=key)["Body"].iter_chunks(MIB):
+                    file.write(chunk)
+            return path
         if self.kind != "oss":
             return self.data / "bkt" / key
         path = self.dir / "stored-by-oss2"
@@ -149,6 +182,13 @@ class Rig:
         auth = oss2.make_auth("testkey123", "testsecret123", version)
         return oss2.Bucket(auth, self.endpoint, "bkt", region="cn-hangzhou")
 
+    def s3_client(self):
+        """AWS's own client."""
+        import botocore.session  # only purser-test-python has it
+        return botocore.session.get_session().create_client(
+            "s3", region_name="us-east-1", endpoint_url=f"http://127.0.0.1:{self.port}",
+            aws_access_key_id="testkey123", aws_secret_access_key="testsecret123")
+
     def uploads_left(self):
         """Multipart uploads that the store still has."""
         if self.kind == "file":
@@ -156,6 +196,8 @@ class Rig:
         if self.kind == "oss":
             import oss2
             return list(oss2.MultipartUploadIterator(self.oss2_bucket()))
+        if self.kind == "ceph":
+            return self.s3_client().list_multipart_uploads(Bucket="bkt").get("Uploads", [])
         if self.kind == "versitygw":
             return [p for p in (self.data / "bkt" / ".sgwtmp" / "multipart").glob("*/*") if p.is_dir()]
         return [p for p in (self.data / ".minio.sys" / "multipart").glob("*/*") if p.is_dir()]
@@ -164,6 +206,10 @@ class Rig:
         if self.kind == "oss":
             for upload in self.uploads_left():
                 self.oss2_bucket().abort_multipart_upload(upload.key, upload.upload_id)
+            return
+        if self.kind == "ceph":
+            for upload in self.uploads_left():
+                self.s3_client().abort_multipart_upload(Bucket="bkt", Key=upload["Key"], UploadId=upload["UploadId"])
             return
         running = self.server is not None
         self.stop_server()  # it may still be ending a part of a client that is gone

@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# Copies and shared URLs against Ceph RGW: see cp.py.
+exec purser-test-python "$(dirname "$0")/cp.py" ceph
