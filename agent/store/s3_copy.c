@@ -188,6 +188,12 @@ static enum ps_code add_headers(struct copy_op *copy, const struct ps_copy_reque
         return code;
     }
     copy->algorithm = request->options.checksum;
+    if (request->upload_id != NULL && copy->op.store->kind->no_part_copy_percent &&
+        strchr(request->from_key, '%') != NULL) {
+        return ps_err_set(err, PS_E_INVALID,
+                          "%s: %s reads another object for a key with %%: get it and put it",
+                          request->from_key, copy->op.store->kind->title);
+    }
     if (request->upload_id != NULL) {
         return add_range(copy, request, err);
     }

@@ -41,6 +41,7 @@ static const struct ps_s3_kind kinds[] = {
       .title = "Ceph RGW",
       .server = "Ceph Object Gateway",
       .no_part_copy_checksums = true,
+      .no_part_copy_percent = true,
       .no_conditional_complete = true,
       .object_size_max_bytes = 5 * TIB },
     { .name = "r2",

@@ -26,7 +26,8 @@ struct ps_s3_kind {
     bool no_delete_checksum; /* DeleteObjects takes Content-MD5 only */
     bool
         no_part_copy_checksums; /* UploadPartCopy does not make those of parts, or makes wrong ones */
-    bool no_conditional_write;    /* If-None-Match is not known */
+    bool no_part_copy_percent; /* UploadPartCopy decodes its source's key twice: another's bytes */
+    bool no_conditional_write; /* If-None-Match is not known */
     bool no_conditional_complete; /* CompleteMultipartUpload ignores it, and overwrites */
     bool no_tags;
     bool no_lifecycle;

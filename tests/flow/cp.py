@@ -3,6 +3,7 @@
 cp.py file|versitygw|minio|ceph|oss
 """
 import hashlib
+import json
 import re
 import signal
 import sys
@@ -45,7 +46,11 @@ def in_parts(rig, source):
     if rig.kind == "file":
         return
     key = "d/a b+%.bin"
-    if rig.kind == "ceph":  # 16.2.15 aborts on UploadPartCopy from a key with a % that no hex digits follow
+    if rig.kind == "ceph":
+        # 16.2.15 decodes the key twice: of %41 it copies A, and where no hex digits follow the server aborts.
+        _, err = rig.run("cp", rig.url(key), rig.url("parts.bin"), "--threshold", "1MiB", expect=2)
+        assert "another object" in err, err
+        rig.run("uploads", "-q", "abort", json.loads(rig.run("uploads", "--json")[0].splitlines()[0])["id"])
         key = "d/a b+.bin"
         rig.run("put", "-q", source, rig.url(key), *OPTIONS)
     result = rig.result("cp", rig.url(key), rig.url("parts.bin"), "--threshold", "1MiB", "--part-size", "5MiB")
