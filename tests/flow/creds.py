@@ -2,10 +2,12 @@
 
 creds.py aws|aliyun    needs the tests' Python packages: purser-test-python
 """
+import atexit
 import hashlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +26,7 @@ class Place:
 
     def __init__(self, size=42 * MIB):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="purser-creds-"))
+        atexit.register(shutil.rmtree, self.dir, ignore_errors=True)
         self.env = {name: value for name, value in os.environ.items()
                     if not name.startswith(("AWS_", "ALIBABA_", "OSS_", "PURSER_"))}
         self.env.update(HOME=str(self.dir), PURSER_STATE_DIR=str(self.dir / "state"), AWS_REGION="eu-west-1",
