@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
 # Copies and shared URLs against MinIO: see cp.py.
-exec python3 "$(dirname "$0")/cp.py" minio
+exec purser-test-python "$(dirname "$0")/cp.py" minio

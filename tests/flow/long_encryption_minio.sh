@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
 # Encryption at the store, against MinIO with TLS: see encryption.py.
-exec python3 "$(dirname "$0")/encryption.py"
+exec purser-test-python "$(dirname "$0")/encryption.py"

@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
 # Reclaims against minio: see reclaim.py.
-exec python3 "$(dirname "$0")/reclaim.py" minio
+exec purser-test-python "$(dirname "$0")/reclaim.py" minio

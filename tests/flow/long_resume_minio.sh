@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
 # Kills at random instants against MinIO: see resume.py.
-exec python3 "$(dirname "$0")/resume.py" minio
+exec purser-test-python "$(dirname "$0")/resume.py" minio

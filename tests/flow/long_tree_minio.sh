@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
 # Directories file by file against minio: see tree.py.
-exec python3 "$(dirname "$0")/tree.py" minio
+exec purser-test-python "$(dirname "$0")/tree.py" minio

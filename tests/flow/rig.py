@@ -43,7 +43,7 @@ def sha256(path):
 
 
 class Rig:
-    """kind: "file", "versitygw", "minio", "ceph" or "oss" (the double). The last two need purser-test-python."""
+    """kind: "file", "versitygw", "minio", "ceph" or "oss" (the double). The last three need purser-test-python."""
 
     def __init__(self, kind):
         self.kind = kind
@@ -163,8 +163,8 @@ class Rig:
         return f"{self.root}/{key}"
 
     def stored(self, key):
-        """A file with the object as the store has it; for OSS and Ceph as the vendor's own client reads it."""
-        if self.kind == "ceph":
+        """A file with the object as the store has it; for OSS, Ceph and MinIO as a vendor's own client reads it."""
+        if self.kind in ("ceph", "minio"):  # MinIO keeps an object as a directory
             path = self.dir / "stored-by-botocore"
             with open(path, "wb") as file:
                 for chunk in self.s3_client().get_object(Bucket="bkt", Key=key)["Body"].iter_chunks(MIB):
