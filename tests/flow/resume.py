@@ -42,7 +42,7 @@ def timed(run):
 def wait_until_quiet(rig):
     """The server ends what it had begun for a client that is gone; from then on its log tells what was finished."""
     size, since = -1, time.monotonic()
-    while rig.server and time.monotonic() - since < 0.15:
+    while rig.server and time.monotonic() - since < 0.5:
         if rig.log.stat().st_size != size:
             size, since = rig.log.stat().st_size, time.monotonic()
         time.sleep(0.01)
