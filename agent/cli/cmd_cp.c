@@ -49,7 +49,7 @@ static void print_json(const struct cp *cp, const struct outcome *outcome)
         ps_output_text(cp->from_url), "url", ps_output_text(cp->url), "size_bytes",
         (json_int_t)outcome->size_bytes, "etag", ps_output_text(outcome->etag),
         "checksum_algorithm", ps_checksum_name(outcome->checksum.algorithm), "checksum",
-        ps_checksum_to_base64(&outcome->checksum, sum), "verified", (int)outcome->verified, "way",
+        ps_checksum_format(&outcome->checksum, sum), "verified", (int)outcome->verified, "way",
         outcome->by_store ? "store" : "stream", "parts", (int)outcome->part_count, "resumed_parts",
         (int)outcome->resumed_count, "skipped", (int)outcome->skipped);
 
@@ -59,7 +59,6 @@ static void print_json(const struct cp *cp, const struct outcome *outcome)
 static void print_plain(const struct cp *cp, const struct outcome *outcome)
 {
     char size[16];
-    char sum[PS_CHECKSUM_TEXT_SIZE];
     double seconds = (double)(ps_clock_mono_ms(cp->app->clock) - cp->started_ms) / 1000.0;
 
     if (outcome->skipped) {
@@ -76,11 +75,10 @@ static void print_plain(const struct cp *cp, const struct outcome *outcome)
     if (outcome->part_count > 0) {
         (void)fprintf(stderr, "%" PRIu32 " parts, ", outcome->part_count);
     }
-    if (outcome->verified) {
-        (void)fprintf(stderr, "verified %s %s\n", ps_checksum_name(outcome->checksum.algorithm),
-                      ps_checksum_to_base64(&outcome->checksum, sum));
-    } else {
+    if (outcome->by_store && !outcome->verified) {
         (void)fprintf(stderr, "not verified: the store knows no checksum of both\n");
+    } else {
+        ps_output_proof(&outcome->checksum, outcome->verified);
     }
 }
 
@@ -137,7 +135,7 @@ static void on_relayed(void *user, const struct ps_upload_result *result, const 
         .size_bytes = result->size_bytes,
         .checksum = result->checksum,
         .etag = result->etag != NULL ? result->etag : "",
-        .verified = true,
+        .verified = result->confirmed,
         .skipped = result->skipped,
         .part_count = result->part_count,
         .resumed_count = result->resumed_count,

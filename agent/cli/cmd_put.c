@@ -46,15 +46,15 @@ static double seconds_since(const struct put *put)
 static void print_json(const struct put *put, const struct ps_upload_result *result)
 {
     char sum[PS_CHECKSUM_TEXT_SIZE];
-    json_t *object = json_pack("{s:o, s:s, s:I, s:o, s:s, s:s, s:i, s:i, s:I, s:I, s:b, s:b, s:f}",
-                               "url", ps_output_text(put->url), "command", "put", "size_bytes",
-                               (json_int_t)result->size_bytes, "etag", ps_output_text(result->etag),
-                               "checksum_algorithm", ps_checksum_name(result->checksum.algorithm),
-                               "checksum", ps_checksum_format(&result->checksum, sum), "parts",
-                               (int)result->part_count, "resumed_parts", (int)result->resumed_count,
-                               "resumed_bytes", (json_int_t)result->resumed_bytes, "sent_bytes",
-                               (json_int_t)result->sent_bytes, "adopted", (int)result->adopted,
-                               "skipped", (int)result->skipped, "seconds", seconds_since(put));
+    json_t *object = json_pack(
+        "{s:o, s:s, s:I, s:o, s:s, s:s, s:b, s:i, s:i, s:I, s:I, s:b, s:b, s:f}", "url",
+        ps_output_text(put->url), "command", "put", "size_bytes", (json_int_t)result->size_bytes,
+        "etag", ps_output_text(result->etag), "checksum_algorithm",
+        ps_checksum_name(result->checksum.algorithm), "checksum",
+        ps_checksum_format(&result->checksum, sum), "verified", (int)result->confirmed, "parts",
+        (int)result->part_count, "resumed_parts", (int)result->resumed_count, "resumed_bytes",
+        (json_int_t)result->resumed_bytes, "sent_bytes", (json_int_t)result->sent_bytes, "adopted",
+        (int)result->adopted, "skipped", (int)result->skipped, "seconds", seconds_since(put));
 
     ps_output_json("result", &object);
 }
@@ -72,7 +72,6 @@ static void print_plain(const struct put *put, const struct ps_upload_result *re
 {
     char size[16];
     char rate[16];
-    char sum[PS_CHECKSUM_TEXT_SIZE];
     double seconds = seconds_since(put);
 
     if (result->skipped) {
@@ -87,8 +86,7 @@ static void print_plain(const struct put *put, const struct ps_upload_result *re
     if (result->part_count > 0) {
         (void)fprintf(stderr, "%" PRIu32 " parts, ", result->part_count);
     }
-    (void)fprintf(stderr, "verified %s %s\n", ps_checksum_name(result->checksum.algorithm),
-                  ps_checksum_format(&result->checksum, sum));
+    ps_output_proof(&result->checksum, result->confirmed);
 }
 
 /* The object is there; a failure here is one of the put, as its artifact would stay for ever. */

@@ -80,6 +80,24 @@ void ps_output_failed(struct ps_app *app, const char *url, const char *path,
     (void)fprintf(stderr, "%s%s\n", path[0] != '\0' ? ": " : "", err->message);
 }
 
+void ps_output_proof(const struct ps_checksum *sum, bool confirmed)
+{
+    const char *name = ps_checksum_name(sum->algorithm);
+    bool has_sum = sum->algorithm != PS_CHECKSUM_NONE;
+    char text[PS_CHECKSUM_TEXT_SIZE];
+
+    if (confirmed && has_sum) {
+        (void)fprintf(stderr, "verified %s %s\n", name, ps_checksum_format(sum, text));
+    } else if (confirmed) {
+        (void)fprintf(stderr, "verified part by part\n");
+    } else if (has_sum) {
+        (void)fprintf(stderr, "sent, not verified: the store gave no checksum (ours: %s %s)\n",
+                      name, ps_checksum_format(sum, text));
+    } else {
+        (void)fprintf(stderr, "sent, not verified: no checksum was compared\n");
+    }
+}
+
 const char *ps_output_time(int64_t unix_ms, char *text)
 {
     time_t seconds = (time_t)(unix_ms / 1000);

@@ -26,6 +26,9 @@ void ps_output_event(struct ps_app *app, const struct ps_transfer_event *event);
 void ps_output_failed(struct ps_app *app, const char *url, const char *path,
                       const struct ps_err *err);
 
+/** End a line on stderr of what was sent: what proves it, or that nothing does. sum may be NONE. */
+void ps_output_proof(const struct ps_checksum *sum, bool confirmed);
+
 /** "2026-01-02T03:04:05Z" of a time; "" for 0. text holds 32 bytes. Returns text. */
 const char *ps_output_time(int64_t unix_ms, char *text);
 

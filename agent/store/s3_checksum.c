@@ -117,6 +117,19 @@ static void mark_unconfirmed(struct ps_s3_store *store)
         store->base.root_url);
 }
 
+static bool md5_is_confirmed(const struct ps_s3_store *store, const struct ps_http_answer *answer,
+                             const struct ps_checksum *sum)
+{
+    const char *etag = ps_http_answer_header(answer, "etag");
+    char hex[2 * PS_CHECKSUM_SIZE_MAX + 1];
+
+    if (store->is_aws || store->dialect != &ps_s3_dialect_s3) {
+        return true;
+    }
+    return etag != NULL && strlen(etag) == 34 &&
+           strncasecmp(etag + 1, ps_checksum_to_hex(sum, hex), 32) == 0;
+}
+
 enum ps_code ps_s3_checksum_confirm(struct ps_s3_store *store, const struct ps_http_answer *answer,
                                     const struct ps_checksum *sum, bool *confirmed_out,
                                     struct ps_err *err)
@@ -126,8 +139,12 @@ enum ps_code ps_s3_checksum_confirm(struct ps_s3_store *store, const struct ps_h
     char text[PS_CHECKSUM_TEXT_SIZE];
 
     *confirmed_out = false;
-    if (sum->algorithm == PS_CHECKSUM_NONE || sum->algorithm == PS_CHECKSUM_MD5) {
-        return PS_OK; /* Content-MD5 is checked by the store and never answered */
+    if (sum->algorithm == PS_CHECKSUM_NONE) {
+        return PS_OK;
+    }
+    if (sum->algorithm == PS_CHECKSUM_MD5) {
+        *confirmed_out = md5_is_confirmed(store, answer, sum);
+        return PS_OK;
     }
     if (value == NULL) {
         mark_unconfirmed(store);

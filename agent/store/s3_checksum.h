@@ -37,7 +37,8 @@ PS_MUST_USE enum ps_code ps_s3_checksum_add_of(struct ps_s3_pairs *headers,
  * Compare what the answer to a write says with sum.
  *
  * *confirmed_out is true when the answer carried the same value. Without a value the store is marked as one that does
- * not confirm, with a warning the first time.
+ * not confirm, with a warning the first time. An MD5 (sent as Content-MD5) is never answered as such: it counts as
+ * confirmed when the ETag is that MD5, or where the vendor (AWS, Aliyun) documents that it is checked.
  * Errors:  PS_E_CORRUPT, retry RESEND_PART, when the value differs.
  */
 PS_MUST_USE enum ps_code ps_s3_checksum_confirm(struct ps_s3_store *store,

@@ -190,8 +190,7 @@ static enum ps_code add_headers(struct copy_op *copy, const struct ps_copy_reque
     copy->algorithm = request->options.checksum;
     if (request->upload_id != NULL && copy->op.store->kind->no_part_copy_percent &&
         strchr(request->from_key, '%') != NULL) {
-        return ps_err_set(err, PS_E_INVALID,
-                          "%s: %s reads another object for a key with %%: get it and put it",
+        return ps_err_set(err, PS_E_UNSUPPORTED, "%s: %s reads another object for a key with %%",
                           request->from_key, copy->op.store->kind->title);
     }
     if (request->upload_id != NULL) {

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "transfer/copy_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,7 +60,7 @@ static void copy_free(struct ps_copy *copy)
     free(copy);
 }
 
-static void cancel_requests(struct ps_copy *copy)
+void ps_copy_cancel_requests(struct ps_copy *copy)
 {
     if (copy->op != NULL) {
         ps_store_cancel(copy->op);
@@ -97,7 +98,11 @@ void ps_copy_fail(struct ps_copy *copy, const struct ps_err *err)
     }
     copy->failed = true;
     copy->end_err = *err;
-    cancel_requests(copy);
+    if (err->code == PS_E_EXISTS) {
+        (void)snprintf(copy->end_err.message, sizeof(copy->end_err.message),
+                       "%s: exists already, and was to be created only", copy->options.url);
+    }
+    ps_copy_cancel_requests(copy);
     if (!copy->job_runs) { /* else when it is done */
         end(copy);
     }
@@ -229,14 +234,12 @@ static void go(struct ps_copy *copy)
 static void on_target(void *user, const struct ps_object_info *info, const struct ps_err *err)
 {
     struct ps_copy *copy = user;
-    struct ps_err failure;
+    const struct ps_err exists = { .code = PS_E_EXISTS }; /* which ps_copy_fail words */
 
     (void)info;
     copy->op = NULL;
     if (err == NULL) {
-        (void)ps_err_set(&failure, PS_E_EXISTS, "%s: exists already, and was to be created only",
-                         copy->options.url);
-        ps_copy_fail(copy, &failure);
+        ps_copy_fail(copy, &exists);
     } else if (err->code != PS_E_NOT_FOUND) {
         ps_copy_fail(copy, err);
     } else {

@@ -10,7 +10,8 @@
  *   WHOLE       nothing (a copy is atomic)              CHECKING
  *   TAGS        nothing: a copy in parts carries none   CLAIMING
  *   CLAIMING    nothing, or an earlier run's record     LISTING | ABORTING | BEGINNING
- *   ABORTING    an earlier run's record (--restart)     BEGINNING
+ *   ABORTING    record with upload_id: --restart, or    BEGINNING | ENDING (refused: with PS_E_EXISTS or UNSUPPORTED)
+ *               of a copy that is refused for good
  *   LISTING     record with upload_id                   COPYING | BEGINNING (store forgot it)
  *   BEGINNING   record CREATING                         COPYING
  *   COPYING     record SENDING; the store has the parts COMPLETING

@@ -65,12 +65,15 @@ struct ps_copy {
 
     char *etag; /* of the target */
     struct ps_checksum checksum;
-    bool is_whole;        /* one CopyObject is enough */
-    bool outcome_unknown; /* of Complete */
+    bool is_whole;             /* one CopyObject is enough */
+    bool outcome_unknown;      /* of Complete */
+    struct ps_err refused_err; /* code PS_OK = none; why the upload is aborted for good */
 };
 
 void ps_copy_fail(struct ps_copy *copy, const struct ps_err *err);
 void ps_copy_set_state(struct ps_copy *copy, enum ps_copy_state state);
+/** Nothing is asked of the store any more. */
+void ps_copy_cancel_requests(struct ps_copy *copy);
 /** HEAD the target and compare. */
 void ps_copy_check(struct ps_copy *copy);
 /** The object is there and compared. */

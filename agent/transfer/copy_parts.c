@@ -10,6 +10,7 @@
 static void copy_next(struct ps_copy *copy);
 static void begin(struct ps_copy *copy);
 static void begin_without_checksums(struct ps_copy *copy);
+static void abort_upload(struct ps_copy *copy);
 
 static void tell(const struct ps_copy *copy, enum ps_transfer_event_kind kind, const char *text)
 {
@@ -76,6 +77,41 @@ void ps_copy_end_record(struct ps_copy *copy)
     run_job(copy, run_end, ps_copy_succeed);
 }
 
+/* --- refused for good: the target is there, or the store cannot copy parts. Nobody would complete this upload --- */
+
+static void fail_refused(struct ps_copy *copy)
+{
+    const struct ps_err err = copy->refused_err;
+
+    ps_copy_fail(copy, &err);
+}
+
+static void end_refused(struct ps_copy *copy)
+{
+    run_job(copy, run_end, fail_refused);
+}
+
+static bool is_refusal(const struct ps_err *err)
+{
+    return err->code == PS_E_EXISTS || err->code == PS_E_UNSUPPORTED;
+}
+
+/* The end of a copy with a record of its own. */
+static void fail(struct ps_copy *copy, const struct ps_err *err)
+{
+    if (!is_refusal(err)) {
+        ps_copy_fail(copy, err); /* the next run goes on */
+        return;
+    }
+    ps_copy_cancel_requests(copy);
+    copy->refused_err = *err;
+    if (copy->record.upload_id != NULL) {
+        abort_upload(copy);
+    } else {
+        end_refused(copy);
+    }
+}
+
 /* --- complete --- */
 
 static void on_complete(void *user, const char *etag, const struct ps_checksum *checksum,
@@ -86,7 +122,7 @@ static void on_complete(void *user, const char *etag, const struct ps_checksum *
     (void)etag;
     copy->op = NULL;
     if (err != NULL && err->code != PS_E_UNKNOWN_OUTCOME) {
-        ps_copy_fail(copy, err);
+        fail(copy, err);
         return;
     }
     copy->outcome_unknown = err != NULL;
@@ -179,7 +215,7 @@ static void on_part(void *user, const char *etag, const struct ps_checksum *chec
         return;
     }
     if (err != NULL) {
-        ps_copy_fail(copy, err);
+        fail(copy, err);
         return;
     }
     if (!keep_part(copy, slot->part_index, etag, checksum)) {
@@ -239,7 +275,7 @@ static void copy_next(struct ps_copy *copy)
             continue; /* of an earlier run */
         }
         if (start_part(copy, slot, index, &err) != PS_OK) {
-            ps_copy_fail(copy, &err);
+            fail(copy, &err);
             return;
         }
         slot = free_slot(copy);
@@ -272,7 +308,7 @@ static void on_begun(void *user, const char *upload_id, const struct ps_err *err
 
     copy->op = NULL;
     if (err != NULL) {
-        ps_copy_fail(copy, err);
+        fail(copy, err);
         return;
     }
     copy->record.upload_id = ps_strdup(upload_id);
@@ -435,14 +471,20 @@ static void on_aborted(void *user, const struct ps_err *err)
     struct ps_copy *copy = user;
 
     copy->op = NULL;
-    if (err != NULL) {
+    if (err != NULL && copy->refused_err.code != PS_OK) {
+        ps_log(copy->options.log, PS_LOG_WARN, "copy", "%s: its parts stay at the store: %s",
+               copy->options.url, err->message);
+        fail_refused(copy);
+    } else if (err != NULL) {
         ps_copy_fail(copy, err);
-        return;
+    } else if (copy->refused_err.code != PS_OK) {
+        end_refused(copy);
+    } else {
+        begin(copy);
     }
-    begin(copy);
 }
 
-static void abort_earlier(struct ps_copy *copy)
+static void abort_upload(struct ps_copy *copy)
 {
     struct ps_err err;
 
@@ -461,7 +503,7 @@ static void begin_without_checksums(struct ps_copy *copy)
            copy->options.url);
     copy->options.write.checksum = PS_CHECKSUM_NONE;
     forget_parts(copy);
-    abort_earlier(copy);
+    abort_upload(copy);
 }
 
 /* Whether the record is of this very copy, cut alike. */
@@ -492,7 +534,7 @@ static void after_claim(struct ps_copy *copy)
             (enum ps_checksum_algorithm)copy->record.checksum_algorithm; /* it was begun with */
         list_parts(copy);
     } else if (has_upload) {
-        abort_earlier(copy);
+        abort_upload(copy);
     } else {
         begin(copy);
     }

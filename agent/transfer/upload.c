@@ -113,6 +113,7 @@ static void on_ended(struct ps_job *job)
     const struct ps_upload_result result = {
         .etag = upload->etag != NULL ? upload->etag : "",
         .checksum = upload->whole,
+        .confirmed = upload->confirmed,
         .size_bytes = upload->done_bytes,
         .part_count = upload->record.number != 0 ? upload->part_count : 0,
         .resumed_count = upload->resumed_count,
@@ -341,17 +342,16 @@ static enum ps_code check_create_only(const struct ps_upload *upload, struct ps_
     return PS_OK;
 }
 
-static const char *keep_text(struct ps_upload *upload, const char *text)
+/* *text becomes the upload's own copy; NULL stays. False when memory is out. */
+static bool keep_text(struct ps_upload *upload, const char **text)
 {
-    char *copy = ps_strdup(text != NULL ? text : "");
-
-    if (copy == NULL ||
-        upload->pair_text_count == sizeof(upload->pair_text) / sizeof(upload->pair_text[0])) {
-        free(copy);
-        return "";
+    if (*text == NULL) {
+        return true;
     }
-    upload->pair_text[upload->pair_text_count++] = copy;
-    return copy;
+    *text = ps_strdup(*text);
+    upload->pair_text[upload->pair_text_count] = (char *)(uintptr_t)*text;
+    upload->pair_text_count += *text != NULL ? 1 : 0;
+    return *text != NULL;
 }
 
 /* The user's entries first, then the policy's of other names. */
@@ -508,31 +508,31 @@ static void on_made_open(void *user, const uint8_t *identity, const struct ps_er
     }
 }
 
-static void copy_pairs(struct ps_upload *upload, struct ps_store_pair *into,
-                       const struct ps_store_pair *from, size_t *count)
+/* *pairs becomes the upload's own copy of at most PS_PAIRS_MAX, at into. */
+static bool keep_pairs(struct ps_upload *upload, struct ps_store_pair *into,
+                       const struct ps_store_pair **pairs, size_t *count)
 {
+    bool kept = true;
+
     if (*count > PS_PAIRS_MAX) {
         *count = PS_PAIRS_MAX;
     }
-    for (size_t i = 0; i < *count; i++) {
-        into[i].name = keep_text(upload, from[i].name);
-        into[i].value = keep_text(upload, from[i].value);
+    for (size_t i = 0; i < *count && kept; i++) {
+        into[i] = (*pairs)[i];
+        kept = keep_text(upload, &into[i].name) && keep_text(upload, &into[i].value);
     }
+    *pairs = into;
+    return kept;
 }
 
-static void copy_wishes(struct ps_upload *upload, const struct ps_upload_wishes *wishes)
+static bool copy_wishes(struct ps_upload *upload, const struct ps_upload_wishes *from)
 {
-    upload->wishes = *wishes;
-    copy_pairs(upload, upload->pairs, wishes->metadata, &upload->wishes.metadata_count);
-    copy_pairs(upload, upload->pairs + PS_PAIRS_MAX, wishes->tags, &upload->wishes.tag_count);
-    upload->wishes.metadata = upload->pairs;
-    upload->wishes.tags = upload->pairs + PS_PAIRS_MAX;
-    if (wishes->storage_class != NULL) {
-        upload->wishes.storage_class = keep_text(upload, wishes->storage_class);
-    }
-    if (wishes->content_type != NULL) {
-        upload->wishes.content_type = keep_text(upload, wishes->content_type);
-    }
+    struct ps_upload_wishes *wishes = &upload->wishes;
+
+    *wishes = *from;
+    return keep_pairs(upload, upload->pairs, &wishes->metadata, &wishes->metadata_count) &&
+           keep_pairs(upload, upload->pairs + PS_PAIRS_MAX, &wishes->tags, &wishes->tag_count) &&
+           keep_text(upload, &wishes->storage_class) && keep_text(upload, &wishes->content_type);
 }
 
 static bool copy_text(struct ps_upload *upload, const struct ps_upload_options *options)
@@ -554,7 +554,7 @@ enum ps_code ps_upload_start(struct ps_upload **upload_out, const struct ps_uplo
     struct ps_upload *upload = calloc(1, sizeof(*upload));
     enum ps_code code = PS_OK;
 
-    if (upload == NULL || !copy_text(upload, options)) {
+    if (upload == NULL || !copy_text(upload, options) || !copy_wishes(upload, &options->wishes)) {
         upload_free(upload);
         return ps_err_set(err, PS_E_NO_MEMORY, "%s: out of memory", options->url);
     }
@@ -569,7 +569,6 @@ enum ps_code ps_upload_start(struct ps_upload **upload_out, const struct ps_uplo
     upload->on_event = options->on_event;
     upload->on_done = options->on_done;
     upload->user = options->user;
-    copy_wishes(upload, &options->wishes);
     ps_upload_decision_init(&upload->decision);
     if (options->byte_source != NULL) {
         upload->made = *options->byte_source;

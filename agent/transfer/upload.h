@@ -39,7 +39,8 @@ struct ps_upload;
 
 struct ps_upload_result {
     const char *etag;            /* borrowed for on_done; "" = none */
-    struct ps_checksum checksum; /* of the whole object, confirmed by the store where it can */
+    struct ps_checksum checksum; /* of the whole object; NONE = of its parts only */
+    bool confirmed; /* the store told what it has of the object or of each part, and it is equal */
     uint64_t size_bytes;
     uint32_t part_count;    /* 0 = a single PUT */
     uint32_t resumed_count; /* parts that were not sent again */

@@ -154,6 +154,7 @@ static void on_head(void *user, const struct ps_object_info *info, const struct 
     if (err != NULL && err->code != PS_E_NOT_FOUND) {
         ps_upload_fail(upload, err);
     } else if (err == NULL && is_our_object(upload, info)) {
+        upload->confirmed = true;
         object_is_there(upload, info->etag);
     } else {
         look_for_upload(upload);
@@ -241,21 +242,67 @@ void ps_upload_confirm(struct ps_upload *upload)
     }
 }
 
+/* --- refused: what was to be created only is there; nobody will complete these parts --- */
+
+static void after_refused(struct ps_upload *upload)
+{
+    const struct ps_err err = upload->refused_err;
+
+    ps_upload_fail(upload, &err);
+}
+
+static void on_aborted(void *user, const struct ps_err *err)
+{
+    struct ps_upload *upload = user;
+
+    upload->op = NULL;
+    if (err != NULL) {
+        /* The record stays, so that `purser uploads` shows what is left. */
+        ps_log(upload->log, PS_LOG_WARN, "upload", "%s: its parts stay at the store: %s",
+               upload->url, err->message);
+        after_refused(upload);
+        return;
+    }
+    ps_upload_control(upload, run_end_record, after_refused);
+}
+
+static void abort_refused(struct ps_upload *upload, const struct ps_err *err)
+{
+    upload->refused_err = *err;
+    upload->op = ps_store_abort(upload->store, upload->key, upload->record.upload_id, on_aborted,
+                                upload, NULL);
+    if (upload->op == NULL) {
+        ps_upload_fail(upload, err);
+    }
+}
+
 /* --- complete --- */
+
+static bool all_parts_confirmed(const struct ps_upload *upload)
+{
+    for (uint32_t i = 0; i < upload->part_count; i++) {
+        if (!upload->parts[i].confirmed) {
+            return false;
+        }
+    }
+    return true;
+}
 
 static void on_completed(void *user, const char *etag, const struct ps_checksum *checksum,
                          const struct ps_err *err)
 {
     struct ps_upload *upload = user;
 
-    (void)checksum; /* compared by the store already */
     upload->op = NULL;
     if (err == NULL) {
+        upload->confirmed = checksum->algorithm != PS_CHECKSUM_NONE || all_parts_confirmed(upload);
         object_is_there(upload, etag);
     } else if (err->code == PS_E_UNKNOWN_OUTCOME || err->code == PS_E_NO_UPLOAD) {
         ps_log(upload->log, PS_LOG_WARN, "upload", "%s: complete: %s: looking at the object",
                upload->url, err->message);
         ps_upload_confirm(upload);
+    } else if (err->code == PS_E_EXISTS) {
+        abort_refused(upload, err);
     } else {
         ps_upload_fail(upload, err);
     }

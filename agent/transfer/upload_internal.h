@@ -50,6 +50,7 @@ struct part {
     enum part_check check;
     struct ps_checksum checksum; /* before: the expected one; when DONE: the part's */
     char *etag;                  /* NULL = none yet */
+    bool confirmed;              /* the store told what it has, and that is checksum */
 };
 
 /** Bytes that a worker reads and hashes at a time: they stay in the second-level cache. */
@@ -156,7 +157,7 @@ struct ps_upload {
     struct ps_part_record *noted_before; /* what an earlier run's checkpoint says */
     size_t noted_before_count;
     bool claim_found;
-    struct ps_err begin_err;   /* why the store refused to begin */
+    struct ps_err refused_err; /* why the store refused to begin or to complete */
     struct ps_err unknown_err; /* of a single PUT whose object is looked at */
 
     struct ps_job note_job;
@@ -180,6 +181,7 @@ struct ps_upload {
     uint64_t sent_bytes;
     bool adopted;
     struct ps_checksum whole;
+    bool confirmed; /* by the store: the whole, or each part */
     char *etag;
 };
 

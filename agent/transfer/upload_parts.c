@@ -82,6 +82,7 @@ void ps_upload_parts_reset(struct ps_upload *upload)
 
         free(part->etag);
         part->etag = NULL;
+        part->confirmed = false;
         part->check = CHECK_NONE;
         part->state = PART_TODO;
         part->checksum = (struct ps_checksum){ .algorithm = PS_CHECKSUM_NONE };
@@ -269,12 +270,13 @@ static void part_done(struct slot *slot, bool resumed)
     }
 }
 
-static void single_done(struct slot *slot, const char *etag)
+static void single_done(struct slot *slot, const char *etag, bool confirmed)
 {
     struct ps_upload *upload = slot->upload;
 
     upload->etag = ps_strdup(etag);
     upload->whole = slot->checksum;
+    upload->confirmed = confirmed;
     part_done(slot, false);
     ps_upload_succeed(upload);
 }
@@ -300,7 +302,7 @@ static void on_looked(void *user, const struct ps_object_info *info, const struc
     upload->op = NULL;
     if (err == NULL && info->size_bytes == size_bytes &&
         ps_checksum_equal(&info->checksum, &slot->checksum)) {
-        single_done(slot, info->etag);
+        single_done(slot, info->etag, true);
         return;
     }
     if (err == NULL &&
@@ -349,14 +351,15 @@ static void on_sent(void *user, const char *etag, const struct ps_checksum *chec
     struct ps_upload *upload = slot->upload;
     struct part *part = &upload->parts[slot->part_index];
 
-    (void)checksum; /* compared by the store already */
     slot->op = NULL;
     if (err != NULL) {
         send_failed(slot, err);
         return;
     }
+    part->confirmed =
+        checksum->algorithm != PS_CHECKSUM_NONE; /* it was compared by the store's code */
     if (upload->state == PS_UPLOAD_STATE_SINGLE) {
-        single_done(slot, etag);
+        single_done(slot, etag, part->confirmed);
         return;
     }
     free(part->etag);

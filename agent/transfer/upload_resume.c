@@ -74,6 +74,7 @@ static bool take_stored_part(struct ps_upload *upload, const struct ps_part_info
                                                                   : checksum_of_etag(info->etag);
     part->check = part->etag != NULL && part->checksum.algorithm != PS_CHECKSUM_NONE ? CHECK_STORED
                                                                                      : CHECK_NONE;
+    part->confirmed = part->check == CHECK_STORED;
     return true;
 }
 
@@ -82,6 +83,7 @@ static void join_noted_parts(struct ps_upload *upload)
 {
     for (size_t i = 0; i < upload->noted_before_count; i++) {
         const struct ps_part_record *noted = &upload->noted_before[i];
+        struct ps_checksum stored;
         struct part *part;
 
         if (noted->part_number == 0 || noted->part_number > upload->part_laid) {
@@ -93,8 +95,10 @@ static void join_noted_parts(struct ps_upload *upload)
             continue; /* the store lost it, or another one took its place: compare with what is there now */
         }
         part->check = CHECK_NOTED;
+        stored = part->checksum;
         part->checksum.algorithm = upload->algorithm;
         memcpy(part->checksum.bytes, noted->checksum, sizeof(part->checksum.bytes));
+        part->confirmed = ps_checksum_equal(&stored, &part->checksum);
     }
 }
 
@@ -599,7 +603,7 @@ static void run_update(struct ps_job *job)
 
 static void after_refused(struct ps_upload *upload)
 {
-    const struct ps_err err = upload->begin_err;
+    const struct ps_err err = upload->refused_err;
 
     ps_upload_fail(upload, &err);
 }
@@ -611,7 +615,7 @@ static void on_begun(void *user, const char *upload_id, const struct ps_err *err
     upload->op = NULL;
     if (err != NULL && err->code != PS_E_TEMPORARY && err->code != PS_E_UNKNOWN_OUTCOME) {
         /* Surely nothing was created: no record needs to remember it. */
-        upload->begin_err = *err;
+        upload->refused_err = *err;
         ps_upload_control(upload, run_end_record, after_refused);
         return;
     }
@@ -652,14 +656,42 @@ static void run_begin(struct ps_job *job)
     job->code = ps_checkpoint_begin(upload->state_db, &upload->record, &job->err);
 }
 
-void ps_upload_begin(struct ps_upload *upload)
+static void record_and_begin(struct ps_upload *upload)
 {
-    ps_upload_set_state(upload, PS_UPLOAD_STATE_BEGINNING);
     if (!fill_record(upload, PS_UPLOAD_CREATING, NULL)) {
         fail_memory(upload);
         return;
     }
     ps_upload_control(upload, run_begin, after_recorded);
+}
+
+/* Only what is surely there ends it: who may not look may still write. */
+static void on_target(void *user, const struct ps_object_info *info, const struct ps_err *err)
+{
+    struct ps_upload *upload = user;
+    const struct ps_err exists = { .code = PS_E_EXISTS }; /* which ps_upload_fail words */
+
+    (void)info;
+    upload->op = NULL;
+    if (err == NULL) {
+        ps_upload_fail(upload, &exists);
+    } else {
+        record_and_begin(upload);
+    }
+}
+
+void ps_upload_begin(struct ps_upload *upload)
+{
+    ps_upload_set_state(upload, PS_UPLOAD_STATE_BEGINNING);
+    if (!upload->write_options.create_only) {
+        record_and_begin(upload);
+        return;
+    }
+    /* S3 refuses at Complete only, when all parts have been sent for nothing. */
+    upload->op = ps_store_head(upload->store, upload->key, on_target, upload, NULL);
+    if (upload->op == NULL) {
+        record_and_begin(upload);
+    }
 }
 
 void ps_upload_begin_afresh(struct ps_upload *upload, const struct ps_err *err)

@@ -242,12 +242,50 @@ def crc_faults(rig):
     refuses(rig, 9, ["crc64ecma"], *parts)
     order(rig, "fault", kind="no_crc", method="PUT")
     _, err = rig.run("put", source, rig.url("crc"))
-    assert "does not answer the checksums" in err, err
+    assert "does not answer the checksums" in err and "sent, not verified: the store gave no checksum" in err, err
+    order(rig, "fault", kind="no_crc", method="PUT")
+    assert rig.result("put", source, rig.url("crc"))["verified"] is False
+    # A part without, and a Complete with: the whole is confirmed. Neither: it is not.
+    order(rig, "fault", kind="no_crc", query="partNumber")
+    assert rig.result("put", *SMALL_PARTS, source, rig.url("crc"))["verified"] is True
+    order(rig, "fault", kind="no_crc", query="uploadId", times=99)
+    assert rig.result("put", *SMALL_PARTS, source, rig.url("crc"))["verified"] is False
+    order(rig, "fault", clear=True)
+    assert rig.result("put", source, rig.url("crc"))["verified"] is True
+    assert rig.result("put", "--checksum", "md5", source, rig.url("crc"))["verified"] is True
+    assert rig.result("put", "--checksum", "none", source, rig.url("crc"))["verified"] is False
     dest = rig.dir / "crc.back"
     rig.run(*one)
     order(rig, "fault", kind="cut", method="GET")
     assert rig.result("get", rig.url("crc"), dest)["verified"] and sha256(dest) == sha256(source)
     print("ok  a wrong CRC-64 of a part is sent again, of the whole is exit 9, a missing one is told")
+
+
+def nothing_left(rig):
+    assert rig.uploads_left() == [] and rig.run("uploads", "--json")[0] == ""
+
+
+def refused_for_good(rig):
+    """An upload that nobody will complete is aborted, and its record goes."""
+    source = rig.source("taken", 350 * 1024)
+    rig.run("put", "-q", source, rig.url("from"))
+    other = f"file://{rig.dir}/taken"
+    for args, stdin in ((("put", source), None), (("put", "-"), source), (("cp", rig.url("from")), None),
+                        (("cp", other), None)):
+        order(rig, "fault", method="POST", query="uploadId", status=409, code="FileAlreadyExists")
+        with open(stdin or "/dev/null", "rb") as file:
+            _, err = rig.run(*args, rig.url("late"), *SMALL_PARTS, "--create-only", expect=8, stdin=file)
+        assert "exists already" in err and len(err.splitlines()) == 1, err
+        nothing_left(rig)
+    # Copies of parts are refused: the bytes go through here.
+    for status, code in ((501, "NotImplemented"), (405, "MethodNotAllowed"), (400, "OperationNotSupported")):
+        order(rig, "fault", header="x-oss-copy-source", times=99, status=status, code=code)
+        result = rig.result("cp", rig.url("from"), rig.url("to"), *SMALL_PARTS)
+        order(rig, "fault", clear=True)
+        assert result["way"] == "stream" and result["parts"] == 4 and result["verified"], result
+        assert sha256(rig.stored("to")) == sha256(source)
+        nothing_left(rig)
+    print("ok  refused create-only uploads and copies leave nothing; where parts cannot be copied they are streamed")
 
 
 def unknown_outcome(rig):
@@ -305,6 +343,7 @@ def main():
         presigned(rig)
         errors(rig)
         crc_faults(rig)
+        refused_for_good(rig)
         unknown_outcome(rig)
         clock_skew(rig)
         deletes(rig)

@@ -7,8 +7,8 @@ Prints "PORT n" when it listens. Signatures: oss_judge.py; what requests do: oss
 crcmod's, as in oss2. Objects are lists of files under DIR, so that completing a multipart upload copies nothing; blocks of
 zeros become holes.
 
-Faults are ordered by POST /-/fault with JSON: {"method", "key", "query" (a parameter's name), "times", "skip"} say which
-requests; "status" and "code" (an error of OSS), "kind" says what else: "wrong_crc", "no_crc", "drop" (the request takes
+Faults are ordered by POST /-/fault with JSON: {"method", "key", "query" (a parameter's name), "header" (a name), "times",
+"skip"} say which requests; "status" and "code" (an error of OSS), "kind" says what else: "wrong_crc", "no_crc", "drop" (the request takes
 effect, its answer is lost), "close" (nothing happens), "cut" (half of the body), "clock" (the answer's Date is off by
 "seconds"), "elsewhere" (AccessDenied with an Endpoint). {"clear": true} takes back all. POST /-/state {"token",
 "secret", "key_id", "region", "product", "clock"} changes what is accepted. GET /-/log lists the requests, a JSON object a
@@ -113,7 +113,8 @@ class Handler(Operations, http.server.BaseHTTPRequestHandler):
             for fault in self.store.faults:
                 if ("method" in fault and fault["method"] != request.method) or \
                         ("key" in fault and fault["key"] != request.key) or \
-                        ("query" in fault and fault["query"] not in request.params):
+                        ("query" in fault and fault["query"] not in request.params) or \
+                        ("header" in fault and fault["header"] not in request.headers):
                     continue
                 if fault.get("skip", 0) > 0:
                     fault["skip"] -= 1
