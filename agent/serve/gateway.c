@@ -160,18 +160,25 @@ bool ps_gateway_reserve(struct ps_exchange *exchange, uint64_t cost_bytes)
     return true;
 }
 
-static bool reserve_stream(struct ps_exchange *exchange)
+bool ps_gateway_reserve_stream(struct ps_exchange *exchange, size_t block_bytes,
+                               uint64_t cost_bytes)
 {
     struct ps_gateway *gateway = exchange->gateway;
-    size_t block_bytes = ps_gateway_block_bytes(gateway);
 
-    if (!ps_gateway_reserve(exchange, ps_gateway_stream_cost(block_bytes))) {
+    if (!ps_gateway_reserve(exchange, cost_bytes)) {
         return false;
     }
     gateway->stats.streams++;
     exchange->is_stream = true;
     exchange->body.block_capacity_bytes = block_bytes;
     return true;
+}
+
+static bool reserve_stream(struct ps_exchange *exchange)
+{
+    size_t block_bytes = ps_gateway_block_bytes(exchange->gateway);
+
+    return ps_gateway_reserve_stream(exchange, block_bytes, ps_gateway_stream_cost(block_bytes));
 }
 
 static void link_in(struct ps_exchange *exchange)
@@ -189,10 +196,15 @@ static void link_in(struct ps_exchange *exchange)
 /* Links of a listing are relative: "/a/STORE" must become "/a/STORE/". */
 static void serve_directory(struct ps_exchange *exchange)
 {
+    const char *archive = ps_target_arg(&exchange->target, "archive");
     char *location;
 
     if (ps_str_has_suffix(exchange->target.path, "/")) {
-        ps_gateway_listing_start(exchange);
+        if (archive != NULL) {
+            ps_gateway_archive_start(exchange, archive);
+        } else {
+            ps_gateway_listing_start(exchange);
+        }
         return;
     }
     location = ps_str_format("/a/%s/", exchange->store->name);
@@ -290,6 +302,7 @@ static void exchange_free(struct ps_exchange *exchange)
     struct ps_gateway *gateway = exchange->gateway;
 
     ps_store_cancel(exchange->op);
+    ps_prefix_archive_free(exchange->archive);
     ps_admin_change_abandon(exchange->change);
     if (exchange->link != NULL) {
         *exchange->link = exchange->next;

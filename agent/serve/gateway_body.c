@@ -325,11 +325,13 @@ static size_t take_block(struct ps_exchange *exchange, void *into, size_t size)
 
 static void on_pace(uv_timer_t *timer)
 {
-    wake_reader(timer->data);
+    struct ps_exchange *exchange = timer->data;
+
+    exchange->body.waiting = true;
+    wake_reader(exchange);
 }
 
-/* Bytes that may go now under the rate, at most size; 0 and the timer set when it is not time yet. */
-static size_t paced(struct ps_exchange *exchange, size_t size)
+size_t ps_gateway_paced(struct ps_exchange *exchange, size_t size)
 {
     struct ps_gateway_body *body = &exchange->body;
     uint64_t elapsed_ms = uv_now(exchange->gateway->loop) - exchange->started_ms;
@@ -366,7 +368,7 @@ ssize_t ps_gateway_body_read(void *user, void *into, size_t size)
     if (body->failed) {
         return PS_HTTPD_FAILED;
     }
-    size = paced(exchange, size);
+    size = ps_gateway_paced(exchange, size);
     if (size == 0) {
         body->waiting = true;
         return PS_HTTPD_LATER;

@@ -17,6 +17,7 @@
 #include "serve/range.h"
 #include "serve/signed_link.h"
 #include "serve/target.h"
+#include "transfer/prefix_archive.h"
 
 /** A store that is served. */
 struct ps_gateway_store {
@@ -101,6 +102,8 @@ struct ps_exchange {
     size_t range_count; /* 0 = the whole object */
     char boundary[24];  /* of a multipart/byteranges */
     struct ps_gateway_body body;
+    struct ps_prefix_archive *archive; /* of ?archive=; NULL = none */
+    enum ps_archive_format archive_format;
     uint64_t sent_bytes;
 };
 
@@ -113,10 +116,19 @@ void ps_gateway_fail(struct ps_exchange *exchange, unsigned status, const char *
 /** Room for so much, or 503: memory is reserved before the store is asked. Given back at the exchange's end. */
 PS_MUST_USE bool ps_gateway_reserve(struct ps_exchange *exchange, uint64_t cost_bytes);
 
+/** Count it among the streams, which share the memory; or 503. */
+PS_MUST_USE bool ps_gateway_reserve_stream(struct ps_exchange *exchange, size_t block_bytes,
+                                           uint64_t cost_bytes);
+
 /* gateway_listing.c */
 
 /** Answer with a page of what is below exchange->key, which is "" or ends in '/'. */
 void ps_gateway_listing_start(struct ps_exchange *exchange);
+
+/* gateway_archive.c */
+
+/** Answer with all below exchange->key, which is "" or ends in '/', as an archive of the format. */
+void ps_gateway_archive_start(struct ps_exchange *exchange, const char *format);
 
 /* gateway_page.c */
 
@@ -136,6 +148,10 @@ void ps_gateway_fail_by(struct ps_exchange *exchange, const struct ps_err *err);
 /** Ask the download hook of an object that is known now. False: it has answered, or will. */
 PS_MUST_USE bool ps_gateway_policy_allows(struct ps_exchange *exchange);
 
+/** Whether the hook lets an object be a part of an archive; false and *err PS_E_REFUSED. May lower the rate. */
+PS_MUST_USE bool ps_gateway_policy_may_add(struct ps_exchange *exchange,
+                                           const struct ps_object_info *info, struct ps_err *err);
+
 /* gateway_body.c */
 
 /** Bytes held by a stream that starts now: fewer when there are many. */
@@ -147,6 +163,8 @@ uint64_t ps_gateway_stream_cost(size_t block_bytes);
 void ps_gateway_body_start(struct ps_exchange *exchange);
 /** Bytes of the whole answer's body. */
 uint64_t ps_gateway_body_size(const struct ps_exchange *exchange);
+/** Bytes of size that may go now under the rate; 0: none, and the request is woken when it is time. */
+PS_MUST_USE size_t ps_gateway_paced(struct ps_exchange *exchange, size_t size);
 /** For ps_httpd_send_stream; user is the exchange. */
 ssize_t ps_gateway_body_read(void *user, void *into, size_t size);
 void ps_gateway_body_clear(struct ps_gateway_body *body);

@@ -78,20 +78,22 @@ static void deny(struct ps_exchange *exchange, const struct ps_download_decision
     }
 }
 
-static void ask(struct ps_exchange *exchange, struct ps_download_decision *decision)
+/* About the object of that name, size and class. */
+static void ask(struct ps_exchange *exchange, const char *name, uint64_t size_bytes,
+                const char *storage_class, struct ps_download_decision *decision)
 {
     const struct ps_decider *decider = exchange->gateway->decider;
     char remote[64];
     const struct ps_download_facts facts = {
         .store = exchange->store->name,
-        .key = exchange->name,
-        .size_bytes = exchange->size_bytes,
+        .key = name,
+        .size_bytes = size_bytes,
         .range = ps_httpd_header(exchange->request, "Range"),
         .subject = exchange->access.subject[0] != '\0' && !exchange->needs_policy
                        ? exchange->access.subject
                        : NULL,
         .remote = ps_httpd_remote(exchange->request, remote),
-        .storage_class = exchange->storage_class,
+        .storage_class = storage_class,
     };
 
     decider->download(decider->user, &facts, ps_clock_unix_ms(exchange->gateway->clock) / 1000,
@@ -109,7 +111,7 @@ bool ps_gateway_policy_allows(struct ps_exchange *exchange)
     if (!exchange->gateway->decider->asks_download) {
         return true;
     }
-    ask(exchange, &decision);
+    ask(exchange, exchange->name, exchange->size_bytes, exchange->storage_class, &decision);
     if (exchange->needs_policy && !decision.has_action) {
         decision.action = PS_DOWNLOAD_DENY;
     }
@@ -127,5 +129,29 @@ bool ps_gateway_policy_allows(struct ps_exchange *exchange)
         restore(exchange);
         break;
     }
+    return false;
+}
+
+bool ps_gateway_policy_may_add(struct ps_exchange *exchange, const struct ps_object_info *info,
+                               struct ps_err *err)
+{
+    /* As a user names it: without the prefix of the store's own URL. */
+    const char *name = info->key + (strlen(exchange->key) - strlen(exchange->name));
+    struct ps_download_decision decision;
+
+    if (!exchange->gateway->decider->asks_download) {
+        return true;
+    }
+    ask(exchange, name, info->size_bytes, info->storage_class, &decision);
+    if (decision.rate_bytes_per_s != 0 &&
+        (exchange->body.rate_bytes_per_s == 0 ||
+         decision.rate_bytes_per_s < exchange->body.rate_bytes_per_s)) {
+        exchange->body.rate_bytes_per_s = decision.rate_bytes_per_s;
+    }
+    if (decision.action == PS_DOWNLOAD_STREAM || decision.action == PS_DOWNLOAD_REDIRECT) {
+        return true;
+    }
+    (void)ps_err_set(err, PS_E_REFUSED, "%s/%s: refused by policy: %s", exchange->store->name, name,
+                     decision.origin.reason);
     return false;
 }

@@ -78,6 +78,8 @@ size_t ps_httpd_connection_count(const struct ps_httpd *httpd);
 const char *ps_httpd_method(const struct ps_httpd_request *request);
 /** As sent: not decoded, with its query. */
 const char *ps_httpd_target(const struct ps_httpd_request *request);
+/** Whether the client knows chunks: an answer of unknown size that is cut does not look whole then (RFC 9112 8). */
+bool ps_httpd_takes_chunks(const struct ps_httpd_request *request);
 /** Value of the header, NULL = absent. Of several of one name the first. */
 const char *ps_httpd_header(const struct ps_httpd_request *request, const char *name);
 /** The body of a POST, at most 64 KiB. */

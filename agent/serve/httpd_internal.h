@@ -42,6 +42,7 @@ struct ps_httpd_request {
     struct MHD_Connection *mhd;
     char *target;
     const char *method;
+    const char *version;
     struct ps_buf body;
     void *data;
     enum ps_httpd_request_state state;

@@ -149,6 +149,7 @@ static void begin(struct ps_httpd_request *request, const char *method, const ch
     const char *odd;
 
     request->method = method;
+    request->version = version;
     odd = what_is_odd(request, version);
     if (odd != NULL) {
         request->state = PS_HTTPD_ASKED;
@@ -229,6 +230,11 @@ const char *ps_httpd_method(const struct ps_httpd_request *request)
 const char *ps_httpd_target(const struct ps_httpd_request *request)
 {
     return request->target;
+}
+
+bool ps_httpd_takes_chunks(const struct ps_httpd_request *request)
+{
+    return strcmp(request->version, "HTTP/1.1") == 0;
 }
 
 const char *ps_httpd_header(const struct ps_httpd_request *request, const char *name)

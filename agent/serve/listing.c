@@ -134,6 +134,29 @@ static enum ps_code append_up(struct ps_buf *buf, const struct ps_listing *listi
                                 listing->prefix[0] != '\0' ? "../" : "/");
 }
 
+/* Links to all of it as one file. */
+static enum ps_code append_archives(struct ps_buf *buf, const struct ps_listing *listing,
+                                    struct ps_err *err)
+{
+    static const char *const formats[] = { "tar.gz", "tar", "zip" };
+    enum ps_code code = ps_buf_append_str(buf, "<p class=\"faint\">All of it as", err);
+
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]) && code == PS_OK; i++) {
+        code = ps_buf_append_format(buf, err, "%s <a href=\"?archive=%s", i > 0 ? "," : "",
+                                    formats[i]);
+        if (code == PS_OK && listing->query[0] != '\0') {
+            code = ps_buf_append_str(buf, "&amp;", err);
+            if (code == PS_OK) {
+                code = ps_html_escape(buf, listing->query, err);
+            }
+        }
+        if (code == PS_OK) {
+            code = ps_buf_append_format(buf, err, "\">%s</a>", formats[i]);
+        }
+    }
+    return code == PS_OK ? ps_buf_append_str(buf, "</p>\n", err) : code;
+}
+
 static enum ps_code append_tail(struct ps_buf *buf, const struct ps_listing *listing,
                                 struct ps_err *err)
 {
@@ -156,6 +179,9 @@ static enum ps_code append_tail(struct ps_buf *buf, const struct ps_listing *lis
         if (code == PS_OK) {
             code = ps_buf_append_str(buf, "\">More</a></p>\n", err);
         }
+    }
+    if (code == PS_OK && listing->count > 0) {
+        code = append_archives(buf, listing, err);
     }
     return code == PS_OK ? ps_buf_append_str(buf, "</main></body></html>\n", err) : code;
 }

@@ -27,6 +27,7 @@ struct ps_archive_encoder {
     struct archive_entry *entry;
     struct ps_buf *out; /* NULL = given up: nothing more is written */
     bool zip;
+    bool discard; /* what is written goes nowhere */
     locale_t
         utf8; /* names are UTF-8 whatever LANG says: the same archive everywhere; 0 = not to be had */
     struct ps_err write_err; /* why on_write said no */
@@ -75,6 +76,9 @@ static la_ssize_t on_write(struct archive *archive, void *user, const void *data
 {
     struct ps_archive_encoder *encoder = user;
 
+    if (encoder->discard) {
+        return (la_ssize_t)size_bytes;
+    }
     if (encoder->out == NULL) {
         encoder->lib.archive_set_error(archive, ECANCELED, "given up");
         return -1;
@@ -155,6 +159,12 @@ void ps_archive_encoder_free(struct ps_archive_encoder *encoder)
             encoder->lib.archive_entry_free(encoder->entry);
         }
         if (encoder->archive != NULL) {
+            if (encoder->zip) {
+                /* Its deflate state is freed by the end of an entry only (3.6), and only if that can be written. */
+                encoder->discard = true;
+                (void)encoder->lib.archive_write_finish_entry(encoder->archive);
+                encoder->discard = false;
+            }
             /* Freeing writes the end, or with archive_write_fail (3.6) leaks the writer's state. */
             encoder->out = NULL;
             (void)encoder->lib.archive_write_free(encoder->archive);
