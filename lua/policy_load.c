@@ -1,6 +1,7 @@
 #include "lua/policy_internal.h"
 
 #include "base/str.h"
+#include "lua/lifecycle_rows.h"
 #include "lua/sandbox.h"
 
 #include <ctype.h>
@@ -15,7 +16,9 @@ struct load {
     struct ps_policy_set *set;
     struct policy *policy;
     struct ps_err *err;
-    bool failed; /* err says why, with file and line */
+    bool failed;                   /* err says why, with file and line */
+    int line;                      /* of what is looked at, for messages that tell none */
+    struct ps_lifecycle_rule rule; /* to check rows in */
 };
 
 static bool is_word_byte(char byte)
@@ -200,6 +203,19 @@ static PS_MAY_RAISE void take_table(struct load *load, lua_State *lua)
     }
 }
 
+/* Rows are looked at here once, so that a slip stops the start and not a sweep. */
+static PS_MAY_RAISE void check_lifecycle(struct load *load, lua_State *lua)
+{
+    const struct policy *policy = load->policy;
+
+    if (policy->refs[PS_HOOK_LIFECYCLE] != LUA_NOREF) {
+        load->line = policy->lines[PS_HOOK_LIFECYCLE];
+        (void)lua_rawgeti(lua, LUA_REGISTRYINDEX, policy->refs[PS_HOOK_LIFECYCLE]);
+        ps_lifecycle_rows_take(lua, policy->name, &load->rule, NULL, NULL);
+        lua_pop(lua, 1);
+    }
+}
+
 /* Runs protected: compile, run, look at what came back. Errors of Lua carry file and line themselves. */
 static int run_load(lua_State *lua)
 {
@@ -225,13 +241,16 @@ static int run_load(lua_State *lua)
         return 0;
     }
     take_table(load, lua);
+    if (!load->failed) {
+        check_lifecycle(load, lua);
+    }
     return 0;
 }
 
 enum ps_code ps_policy_load(struct ps_policy_set *set, struct policy *policy, struct ps_err *err)
 {
     struct ps_err own;
-    struct load load = { .set = set, .policy = policy, .err = err != NULL ? err : &own };
+    struct load load = { .set = set, .policy = policy, .err = err != NULL ? err : &own, .line = 1 };
     struct ps_err raised;
 
     char message[sizeof(raised.message)];
@@ -242,7 +261,7 @@ enum ps_code ps_policy_load(struct ps_policy_set *set, struct policy *policy, st
                           policy->path);
     }
     if (ps_lua_protect(&set->host, run_load, &load, &raised) != PS_OK) {
-        ps_policy_locate(policy, 1, raised.message, message, sizeof(message));
+        ps_policy_locate(policy, load.line, raised.message, message, sizeof(message));
         return ps_err_set(err, PS_E_INVALID, "%s", message);
     }
     return load.failed ? PS_E_INVALID : PS_OK;

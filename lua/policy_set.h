@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "decide/decision.h"
+#include "decide/lifecycle_rule.h"
 #include "lua/host.h"
 
 #include <stdbool.h>
@@ -87,6 +88,15 @@ void ps_policy_set_each(const struct ps_policy_set *set,
 
 /** Hex of the first 8 bytes of the SHA-256 over names and contents of the files in force; "" when there are none. */
 const char *ps_policy_set_digest(const struct ps_policy_set *set);
+
+/**
+ * Call each for every row of the `lifecycle` tables in force, in load order. Their form was checked at load.
+ *
+ * Errors:  PS_E_REFUSED as ps_lua_protect.
+ */
+PS_MUST_USE enum ps_code ps_policy_set_lifecycle(struct ps_policy_set *set,
+                                                 ps_lifecycle_rule_fn each, void *user,
+                                                 struct ps_err *err);
 
 /**
  * The set as a decider; valid as long as the set.

@@ -41,6 +41,14 @@
 ---@field metadata? table<string, string>
 ---@field skip? boolean true: do not upload
 
+---@class (exact) purser.LifecycleRow
+---@field prefix string of keys, or 's3://BUCKET/PREFIX'
+---@field tags? table<string, string>
+---@field expire? purser.Duration whole days
+---@field archive? { after: purser.Duration, class: string }
+---@field abort_incomplete? purser.Duration whole days
+---@field expire_noncurrent? purser.Duration whole days
+
 ---@class (exact) purser.PartSizeAnswer
 ---@field reason string
 ---@field bytes purser.Size
@@ -91,7 +99,7 @@
 ---@field retry? fun(failure: purser.Failure, now: integer): purser.RetryAnswer?
 ---@field reclaim? fun(artifact: purser.Artifact, workflow: purser.Workflow?, now: integer): purser.ReclaimAnswer?
 ---@field download? function known, not asked yet
----@field lifecycle? table known, not read yet
+---@field lifecycle? purser.LifecycleRow[]
 
 purser = {}
 

@@ -15,7 +15,8 @@ struct reading {
     char path[PS_XML_PATH_MAX_BYTES];
     size_t path_length;
     unsigned depth;
-    bool is_leaf; /* nothing but text since the last start tag */
+    size_t begins[PS_XML_DEPTH_MAX]; /* by depth: where the element begins in the document */
+    bool is_leaf;                    /* nothing but text since the last start tag */
     struct ps_buf text;
     enum ps_code code; /* why the parser was stopped; PS_OK = it was not */
     struct ps_err err;
@@ -54,7 +55,7 @@ static bool push_name(struct reading *reading, const char *name)
     reading->path[reading->path_length] = '/';
     memcpy(reading->path + reading->path_length + 1, name, length + 1);
     reading->path_length += length + 1;
-    reading->depth++;
+    reading->begins[reading->depth++] = (size_t)XML_GetCurrentByteIndex(reading->parser);
     return true;
 }
 
@@ -87,10 +88,17 @@ static void on_start(void *user, const XML_Char *name, const XML_Char **attribut
     }
 }
 
+/* Of <a/> the end is told at its last byte, with no bytes of its own. */
+static size_t end_of_tag(const struct reading *reading)
+{
+    return (size_t)XML_GetCurrentByteIndex(reading->parser) +
+           (size_t)XML_GetCurrentByteCount(reading->parser);
+}
+
 static void on_end(void *user, const XML_Char *name)
 {
     struct reading *reading = user;
-    enum ps_code code;
+    enum ps_code code = PS_OK;
 
     (void)name;
     if (reading->code != PS_OK) {
@@ -100,9 +108,14 @@ static void on_end(void *user, const XML_Char *name)
         code = reading->handler->end(reading->user, reading->path,
                                      reading->is_leaf ? ps_buf_peek(&reading->text) : "",
                                      &reading->err);
-        if (code != PS_OK) {
-            stop(reading, code);
-        }
+    }
+    if (code == PS_OK && reading->handler->span != NULL) {
+        code = reading->handler->span(reading->user, reading->path,
+                                      reading->begins[reading->depth - 1], end_of_tag(reading),
+                                      &reading->err);
+    }
+    if (code != PS_OK) {
+        stop(reading, code);
     }
     reading->is_leaf = false;
     pop_name(reading);

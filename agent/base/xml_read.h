@@ -39,6 +39,9 @@ struct ps_xml_handler {
      * Both are borrowed for the call. A code other than PS_OK stops the reading and is returned by ps_xml_read.
      */
     enum ps_code (*end)(void *user, const char *path, const char *text, struct ps_err *err);
+    /** After end: the element's bytes are [begin, past) of the document, tags included. May be NULL. */
+    enum ps_code (*span)(void *user, const char *path, size_t begin, size_t past,
+                         struct ps_err *err);
 };
 
 /**

@@ -98,6 +98,7 @@ enum ps_exit ps_cmd_workflow(struct ps_app *app, const char **args, int arg_coun
 enum ps_exit ps_cmd_reclaims(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_explain(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_policy(struct ps_app *app, const char **args, int arg_count);
+enum ps_exit ps_cmd_lifecycle(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_plugin(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_doctor(struct ps_app *app, const char **args, int arg_count);
 enum ps_exit ps_cmd_agent(struct ps_app *app, const char **args, int arg_count);

@@ -72,6 +72,13 @@ const struct ps_command ps_commands[] = {
       "which of that was read again afterwards.\n"
       "bench: what a decision costs.\n",
       1, 32, ps_cmd_policy, false },
+    { "lifecycle", "show | diff | apply URL", "rules that a bucket itself acts on",
+      "URL is a bucket (s3://BUCKET, oss://BUCKET) or a directory (file:///DIR). The\n"
+      "rules are the rows of the `lifecycle` tables in the policies in force.\n"
+      "show: what the bucket has. diff: what apply would add +, replace ~, remove -.\n"
+      "apply [--dry-run]: does it and reads it back. Purser's own rules have ids that\n"
+      "begin with purser-; those of others stay byte for byte.\n",
+      1, 2, ps_cmd_lifecycle, true },
     { "agent", "", "serve downloads and reclaim until SIGTERM",
       "Runs in the foreground. Objects are at http://LISTEN/a/STORE/KEY (help settings:\n"
       "gateway), where STORE is a name under `stores` in the settings; nobody may read\n"

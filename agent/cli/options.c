@@ -107,7 +107,7 @@ static const struct row rows[PS_OPT_COUNT] = {
     [PS_OPT_DUE] = { "due", '\0', KIND_VALUE, "24h", "only what is due by then", "reclaims" },
     [PS_OPT_WHY] = { "why", '\0', KIND_SWITCH, "", "with policy, line and reason", "reclaims" },
     [PS_OPT_DRY_RUN] = { "dry-run", '\0', KIND_SWITCH, "", "tell what would be done, do nothing",
-                         "reclaims" },
+                         "reclaims lifecycle" },
     [PS_OPT_MAX] = { "max", '\0', KIND_VALUE, "N|N%", "the fuse's limit, this once", "reclaims" },
     [PS_OPT_UNTIL] = { "until", '\0', KIND_VALUE, "TIME", "2026-01-31T12:00:00Z, or +7d",
                        "reclaims" },

@@ -99,6 +99,7 @@ static enum ps_code set_capabilities(struct ps_s3_store *store, const struct ps_
     can->conditional_write = true;
     can->versioning = true;
     can->lifecycle = true;
+    can->lifecycle_is_flat = true;
     can->tags = true;
     can->copy = true;
     can->part_copy_checksums = true;

@@ -53,6 +53,8 @@ struct ps_store_capabilities {
     bool conditional_write;
     bool versioning;
     bool lifecycle; /* keeps bucket rules and acts on them itself */
+    bool
+        lifecycle_is_flat; /* their prefix and tags stand in the rule, without a Filter around them */
     bool tags;
     bool copy; /* copies within itself, without the bytes passing through here */
     bool

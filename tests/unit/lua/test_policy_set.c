@@ -39,6 +39,23 @@ Test(policy_set, files_that_do_not_load_are_told_with_file_and_line)
           ":3: `download` is a number: a function is wanted" },
         { "return {\n  api = 1, name = 'x',\n  lifecycle = function() end,\n}\n",
           ":3: `lifecycle` is a function: a table is wanted" },
+#define ROWS(rows) "return {\n  api = 1, name = 'x',\n  lifecycle = { " rows " },\n}\n"
+        { ROWS("{ expire = '7d' }"), ":3: lifecycle row 1: `prefix` is missing" },
+        { ROWS("{ prefix = 'a', expire = '7d' }, { prefix = 'b' }"), ":3: lifecycle row 2: says" },
+        { ROWS("{ prefix = 'a', expire = '36h' }"), ":3: lifecycle row 1: `expire` must be whole" },
+        { ROWS("{ prefix = 'a', expire = 0 }"), ":3: lifecycle row 1: `expire` must be whole" },
+        { ROWS("{ prefix = 'a', expires = '7d' }"), ":3: lifecycle row 1: `expires` is no field" },
+        { ROWS("{ prefix = 5, expire = '7d' }"), ":3: lifecycle row 1: `prefix` must be a text" },
+        { ROWS("{ prefix = 'file:///x/', expire = '7d' }"), ":3: lifecycle row 1: `prefix` of a" },
+        { ROWS("{ prefix = 's3://b', expire = '7d' }"), ":3: lifecycle row 1: `prefix` must be" },
+        { ROWS("{ prefix = '', tags = { a = 1 }, expire = '7d' }"), ":3: lifecycle row 1: `tags`" },
+        { ROWS("{ prefix = '', archive = { after = '7d' } }"), ":3: lifecycle row 1: `archive` n" },
+        { ROWS("{ prefix = '', expire = '7d', archive = { after = '7d', class = 'IA' } }"),
+          ":3: lifecycle row 1: `expire` must be later" },
+        { ROWS("{ prefix = '', tags = { a = 'b' }, abort_incomplete = '7d' }"),
+          ":3: lifecycle row 1: `abort_incomplete` cannot go with `tags`" },
+        { ROWS("prefix = 'a', expire = '7d'"), ":3: `lifecycle` must be a list" },
+        { ROWS("'a'"), ":3: lifecycle row 1: is no table" },
         { "\n\nerror('stop')\n", ":3: stop" },
         { "\nerror({})\n", ":1: error object of type table" },
         { "\nwhile true do end\n", ":2: took longer than 50 ms" },
@@ -254,5 +271,49 @@ Test(policy_set, no_policy_at_all_is_the_built_in_decider)
     policy_rig_init(&rig);
     cr_assert_eq(policy_rig_load(&rig, &err), PS_OK, "%s", err.message);
     cr_assert_eq(rig.decider.part_size, ps_decider_builtin()->part_size);
+    policy_rig_clear(&rig);
+}
+
+struct taken {
+    struct ps_lifecycle_rule rules[4];
+    size_t count;
+};
+
+static bool take_rule(void *user, const struct ps_lifecycle_rule *rule)
+{
+    struct taken *taken = user;
+
+    taken->rules[taken->count++] = *rule;
+    return taken->count < 4;
+}
+
+Test(policy_set, rows_of_lifecycle_are_given_in_order_with_ids_of_their_own)
+{
+    static struct taken taken;
+    struct policy_rig rig;
+    struct ps_err err;
+
+    policy_rig_start(&rig, "return { api = 1, name = 'old', lifecycle = {\n"
+                           "  { prefix = 'tmp/', expire = '7d', abort_incomplete = '2d' },\n"
+                           "  { prefix = 's3://b/x/', tags = { z = '1', a = '2' },\n"
+                           "    archive = { after = '30d', class = 'GLACIER' },\n"
+                           "    expire_noncurrent = 86400 },\n} }\n");
+
+    cr_assert_eq(ps_policy_set_lifecycle(rig.set, take_rule, &taken, &err), PS_OK);
+
+    cr_assert_eq(taken.count, 2);
+    cr_expect_str_eq(taken.rules[0].id, "purser-old-1");
+    cr_expect_str_eq(taken.rules[0].prefix, "tmp/");
+    cr_expect_str_eq(taken.rules[0].store_url, "");
+    cr_expect_eq(taken.rules[0].expire_days, 7);
+    cr_expect_eq(taken.rules[0].abort_days, 2);
+    cr_expect_str_eq(taken.rules[1].id, "purser-old-2");
+    cr_expect_str_eq(taken.rules[1].store_url, "s3://b");
+    cr_expect_str_eq(taken.rules[1].prefix, "x/");
+    cr_expect_eq(taken.rules[1].tag_count, 2);
+    cr_expect_str_eq(taken.rules[1].tags[0].name, "a");
+    cr_expect_eq(taken.rules[1].archive_days, 30);
+    cr_expect_str_eq(taken.rules[1].archive_class, "GLACIER");
+    cr_expect_eq(taken.rules[1].noncurrent_days, 1);
     policy_rig_clear(&rig);
 }
