@@ -1,7 +1,7 @@
 /**
- * http_internal - what http_client.c and http_request.c share; nobody else includes it.
+ * http_internal - what http_client.c, http_request.c and http_answer.c share; nobody else includes it.
  *
- * Flow:    http_client.c <-> [http_internal] <-> http_request.c
+ * Flow:    http_client.c <-> [http_internal] <-> http_request.c -> http_answer.c (what came back)
  * Thread:  the loop thread
  * Source:  libcurl 7.88: add, remove and pause are refused inside a callback of the multi handle, so they are
  *          put off until it has returned
@@ -24,6 +24,9 @@ struct ps_http_answer {
     struct ps_buf headers; /* "name\0value\0" repeated, names in lower case */
     struct ps_buf body;
 };
+
+/** Keep a header line, without its end. False when the headers are too long. */
+bool ps_http_answer_keep(struct ps_http_answer *answer, const char *line, size_t size_bytes);
 
 enum ps_http_state {
     PS_HTTP_QUEUED,  /* made inside a callback of curl: added when that has returned */

@@ -2,11 +2,11 @@
 
 #include "base/encode.h"
 #include "base/str.h"
-#include "hash/crc64_nvme.h"
 #include "hash/digest.h"
-#include "http/http_date.h"
 #include "store/s3_error.h"
+#include "store/s3_fixes.h"
 #include "store/s3_internal.h"
+#include "store/s3_learn.h"
 #include "store/s3_request.h"
 
 #include <stdlib.h>
@@ -22,14 +22,6 @@
 #define EXPECT_FROM_BYTES ((uint64_t)1024 * 1024)
 
 #define UNSIGNED_PAYLOAD "UNSIGNED-PAYLOAD"
-
-/**
- * Sets of credentials that may be refused for one request. Lower: sets that live for seconds, with many requests at
- * once, fail an upload. Higher: wrong keys are asked about for longer.
- */
-enum {
-    CREDS_FIX_COUNT_MAX = 3
-};
 
 enum call_state {
     CALL_WAITING, /* for the timer: the first turn of the loop, a backoff, a throttled store */
@@ -54,13 +46,7 @@ struct ps_s3_call {
     int64_t started_mono_ms;
     uint32_t failed_count; /* since the last progress */
     uint32_t sent_count;
-    unsigned fixes_done; /* enum ps_s3_fix */
-    unsigned creds_fix_count;
-    uint64_t
-        creds_print; /* tells one set from another, whatever their numbers; of the last attempt */
-    uint64_t refused_creds_print;
-    uint64_t creds_number;         /* of the set that the last attempt was signed with */
-    uint64_t refused_creds_number; /* 0 = none */
+    struct ps_s3_fixes fixes;
     bool resending;
     bool maybe_done;
     bool body_was_read; /* in this attempt: its head had been sent, and the store may act on it */
@@ -144,69 +130,12 @@ static ssize_t on_http_read(void *user, uint64_t offset, void *into, size_t size
     return got;
 }
 
-static void note_clock(struct ps_s3_store *store, const struct ps_http_answer *answer)
-{
-    const char *date = ps_http_answer_header(answer, "date");
-    int64_t server_unix_ms = 0;
-
-    if (date != NULL && ps_http_date_parse_imf(date, &server_unix_ms)) {
-        store->base.has_clock_skew = true;
-        store->base.clock_skew_ms = server_unix_ms - ps_clock_unix_ms(store->clock);
-    }
-}
-
-/* A store that neither a setting nor its host names: the first answer may. It only takes away. */
-static void note_kind(struct ps_s3_store *store, const struct ps_http_answer *answer)
-{
-    const char *server = ps_http_answer_header(answer, "server");
-    const char *id = ps_http_answer_header(answer, "x-amz-request-id");
-    const struct ps_s3_kind *kind = NULL;
-
-    if (!ps_s3_kind_is_unknown(store->kind) || store->dialect != &ps_s3_dialect_s3) {
-        return;
-    }
-    if (server != NULL) {
-        kind = ps_s3_kind_of_server(server);
-    }
-    if (kind == NULL && id != NULL) {
-        kind = ps_s3_kind_of_request_id(id);
-    }
-    if (kind != NULL) {
-        store->kind = kind;
-        ps_s3_kind_restrict(kind, &store->base.capabilities);
-        ps_log(store->log, PS_LOG_DEBUG, "s3", "%s: %s, by its answer", store->base.root_url,
-               kind->title);
-    }
-}
-
-/**
- * Ceph RGW has no NoSuchUpload for ListParts: it misses the key. A part that is copied misses its source by that name,
- * so only what names nothing but an upload counts: to look at its parts and to abort it.
- */
-static void note_lost_upload(const struct ps_s3_call *call, const struct ps_s3_error *error,
-                             struct ps_err *failure)
-{
-    const struct ps_s3_pairs *query = &call->options.query;
-    bool reads = strcmp(call->options.method, "GET") == 0;
-    bool aborts = strcmp(call->options.method, "DELETE") == 0;
-
-    if ((!reads && !aborts) || strcmp(error->code, "NoSuchKey") != 0) {
-        return;
-    }
-    for (size_t i = 0; i < query->count; i++) {
-        if (strcmp(query->items[i].name, "uploadId") == 0) {
-            failure->code = PS_E_NO_UPLOAD;
-        }
-    }
-}
-
 static void on_http_answer(void *user, const struct ps_http_answer *answer)
 {
     struct ps_s3_call *call = user;
     enum ps_code code;
 
-    note_clock(call->store, answer);
-    note_kind(call->store, answer);
+    ps_s3_learn_head(call->store, answer);
     if (ps_http_answer_status(answer) / 100 != 2 || call->options.on_answer == NULL) {
         return;
     }
@@ -232,15 +161,6 @@ static enum ps_push on_http_data(void *user, const void *data, size_t size_bytes
 
 /* --- an attempt ends --- */
 
-/* A store that does not know 100 Continue would make every part wait for a second: it is not asked again. */
-static void learn_continue(const struct ps_s3_call *call, const struct ps_http_answer *answer)
-{
-    if (call->options.data != NULL && call->data.size_bytes > EXPECT_FROM_BYTES &&
-        !ps_http_answer_was_continued(answer)) {
-        call->store->continue_is_ignored = true;
-    }
-}
-
 static void on_http_done(void *user, const struct ps_http_answer *answer, const struct ps_err *err)
 {
     struct ps_s3_call *call = user;
@@ -260,7 +180,9 @@ static void on_http_done(void *user, const struct ps_http_answer *answer, const 
         ps_s3_error_of_transport(&failure);
         call->maybe_done = call->maybe_done || call->body_was_read;
     } else if (status / 100 == 2) {
-        learn_continue(call, answer);
+        if (call->options.data != NULL && call->data.size_bytes > EXPECT_FROM_BYTES) {
+            ps_s3_learn_continue(call->store, answer);
+        }
         if (call->options.check != NULL) {
             enter(call);
             code = call->options.check(call->options.user, answer, &failure);
@@ -277,7 +199,7 @@ static void on_http_done(void *user, const struct ps_http_answer *answer, const 
     } else {
         ps_s3_error_read(answer, &error);
         (void)ps_s3_error_fill(&error, status, &failure);
-        note_lost_upload(call, &error, &failure);
+        ps_s3_error_note_lost_upload(&error, call->options.method, &call->options.query, &failure);
         call->maybe_done =
             call->maybe_done || (status >= 500 && failure.retry == PS_RETRY_TRANSIENT);
     }
@@ -354,14 +276,6 @@ static enum ps_code send_attempt(struct ps_s3_call *call, const struct ps_creds 
     return code;
 }
 
-static uint64_t print_of(const struct ps_creds *creds)
-{
-    const char *token = creds->session_token != NULL ? creds->session_token : "";
-    uint64_t print = ps_crc64_nvme(0, creds->access_key_id, strlen(creds->access_key_id));
-
-    return ps_crc64_nvme(print, token, strlen(token));
-}
-
 static void on_creds(void *user, const struct ps_creds *creds, const struct ps_err *err)
 {
     struct ticket *ticket = user;
@@ -378,9 +292,7 @@ static void on_creds(void *user, const struct ps_creds *creds, const struct ps_e
         finish(call, NULL, &failure);
         return;
     }
-    call->refused_creds_number = 0;
-    call->creds_number = creds->number;
-    call->creds_print = print_of(creds);
+    ps_s3_fixes_signed(&call->fixes, creds);
     call->state = CALL_SENDING;
     if (send_attempt(call, creds, &failure) != PS_OK) {
         finish(call, NULL, &failure);
@@ -405,7 +317,7 @@ static void on_timer(uv_timer_t *timer)
     }
     call->ticket->call = call;
     call->state = CALL_CREDS;
-    ps_creds_get(call->store->creds, call->refused_creds_number, on_creds, call->ticket);
+    ps_creds_get(call->store->creds, call->fixes.refused_creds_number, on_creds, call->ticket);
 }
 
 static void wait_and_resend(struct ps_s3_call *call, uint64_t wait_ms)
@@ -413,39 +325,6 @@ static void wait_and_resend(struct ps_s3_call *call, uint64_t wait_ms)
     call->resending = true;
     call->state = CALL_WAITING;
     (void)uv_timer_start(call->timer, on_timer, wait_ms, 0);
-}
-
-/* The next credentials may end too while a request waits for its turn with them. The same ones again are no new case. */
-static unsigned fixes_not_to_repeat(const struct ps_s3_call *call)
-{
-    bool others = call->creds_print != call->refused_creds_print;
-
-    return others && call->creds_fix_count < CREDS_FIX_COUNT_MAX
-               ? call->fixes_done & ~(unsigned)PS_S3_FIX_CREDS
-               : call->fixes_done;
-}
-
-static bool try_fix(struct ps_s3_call *call, const struct ps_http_answer *answer)
-{
-    struct ps_s3_error error;
-    enum ps_s3_fix fix;
-
-    if (answer == NULL || call->hook_failed) {
-        return false;
-    }
-    ps_s3_error_read(answer, &error);
-    fix = ps_s3_error_fix(call->store, answer, &error, fixes_not_to_repeat(call));
-    if (fix == PS_S3_FIX_NONE) {
-        return false;
-    }
-    call->fixes_done |= (unsigned)fix;
-    call->refused_creds_number = 0;
-    if (fix == PS_S3_FIX_CREDS) {
-        call->refused_creds_number = call->creds_number;
-        call->refused_creds_print = call->creds_print;
-        call->creds_fix_count++;
-    }
-    return true;
 }
 
 static bool may_try_again(struct ps_s3_call *call, const struct ps_http_answer *answer,
@@ -475,7 +354,8 @@ static void fail(struct ps_s3_call *call, const struct ps_http_answer *answer, s
 {
     uint64_t wait_ms = 0;
 
-    if (try_fix(call, answer)) {
+    if (answer != NULL && !call->hook_failed &&
+        ps_s3_fixes_try(&call->fixes, call->store, answer)) {
         wait_and_resend(call, 0);
         return;
     }

@@ -324,3 +324,19 @@ bool ps_s3_error_retry_after(const struct ps_s3_store *store, const struct ps_ht
     }
     return text != NULL && ps_http_date_parse_retry_after(text, now_unix_ms, ms_out);
 }
+
+void ps_s3_error_note_lost_upload(const struct ps_s3_error *error, const char *method,
+                                  const struct ps_s3_pairs *query, struct ps_err *failure)
+{
+    bool reads = strcmp(method, "GET") == 0;
+    bool aborts = strcmp(method, "DELETE") == 0;
+
+    if ((!reads && !aborts) || strcmp(error->code, "NoSuchKey") != 0) {
+        return;
+    }
+    for (size_t i = 0; i < query->count; i++) {
+        if (strcmp(query->items[i].name, "uploadId") == 0) {
+            failure->code = PS_E_NO_UPLOAD;
+        }
+    }
+}

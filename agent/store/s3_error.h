@@ -61,4 +61,11 @@ enum ps_s3_fix ps_s3_error_fix(struct ps_s3_store *store, const struct ps_http_a
 PS_MUST_USE bool ps_s3_error_retry_after(const struct ps_s3_store *store,
                                          const struct ps_http_answer *answer, uint64_t *ms_out);
 
+/**
+ * Ceph RGW has no NoSuchUpload for ListParts: it misses the key. A part that is copied misses its source by that name,
+ * so only what names nothing but an upload counts: to look at its parts and to abort it. Then failure is NO_UPLOAD.
+ */
+void ps_s3_error_note_lost_upload(const struct ps_s3_error *error, const char *method,
+                                  const struct ps_s3_pairs *query, struct ps_err *failure);
+
 #endif

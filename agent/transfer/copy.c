@@ -45,6 +45,20 @@ void ps_copy_set_state(struct ps_copy *copy, enum ps_copy_state state)
     copy->state = state;
 }
 
+void ps_copy_tell(const struct ps_copy *copy, enum ps_transfer_event_kind kind, const char *text)
+{
+    const struct ps_transfer_event event = {
+        .kind = kind,
+        .text = text,
+        .part_count = copy->resumed_count,
+        .size_bytes = copy->done_bytes,
+    };
+
+    if (copy->options.on_event != NULL) {
+        copy->options.on_event(copy->options.user, &event);
+    }
+}
+
 /* --- the end --- */
 
 static void copy_free(struct ps_copy *copy)

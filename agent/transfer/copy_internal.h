@@ -1,7 +1,7 @@
 /**
- * copy_internal - what copy.c and copy_parts.c share; nobody else includes it.
+ * copy_internal - what copy.c, copy_parts.c and copy_record.c share; nobody else includes it.
  *
- * Flow:    copy.c <-> [copy_internal] <-> copy_parts.c
+ * Flow:    copy.c (whole) -> copy_parts.c (parts) <-> copy_record.c (checkpoint, begin, abort)
  * Thread:  the loop thread; while a job runs, record belongs to its worker
  * Source:  none
  */
@@ -79,10 +79,29 @@ void ps_copy_check(struct ps_copy *copy);
 /** The object is there and compared. */
 void ps_copy_succeed(struct ps_copy *copy);
 
+void ps_copy_tell(const struct ps_copy *copy, enum ps_transfer_event_kind kind, const char *text);
+
+/* copy_parts.c */
 /** From TAGS on; ends in ps_copy_check or ps_copy_fail. */
 void ps_copy_in_parts(struct ps_copy *copy);
+/** Copy what is not copied, then complete. */
+void ps_copy_send_parts(struct ps_copy *copy);
+/** Part index is at the store. False when memory is out. */
+PS_MUST_USE bool ps_copy_keep_part(struct ps_copy *copy, uint32_t index, const char *etag,
+                                   const struct ps_checksum *checksum);
+/** versitygw 1.8.0 gives a part the checksum of its whole source: Complete then refuses what is right. */
+bool ps_copy_is_of_whole(const struct ps_copy *copy, const struct ps_checksum *checksum);
+void ps_copy_forget_parts(struct ps_copy *copy);
+void ps_copy_parts_clear(struct ps_copy *copy);
+
+/* copy_record.c */
+/** From CLAIMING on: the parts of an earlier run, or a new upload; then ps_copy_send_parts. */
+void ps_copy_claim(struct ps_copy *copy);
+/** Abort the upload and begin one whose parts have no checksums. */
+void ps_copy_begin_without_checksums(struct ps_copy *copy);
+/** Fail; where the store refuses for good, the upload is aborted and the record removed before. */
+void ps_copy_fail_with_record(struct ps_copy *copy, const struct ps_err *err);
 /** Remove the checkpoint, then ps_copy_succeed. */
 void ps_copy_end_record(struct ps_copy *copy);
-void ps_copy_parts_clear(struct ps_copy *copy);
 
 #endif
