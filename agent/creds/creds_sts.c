@@ -34,9 +34,9 @@ enum {
 /* What is sent, as it is put together. */
 struct sts {
     const struct ps_creds_context *context;
-    struct ps_sign_v4_pair query[PARAMETERS_MAX];
+    struct ps_sign_pair query[PARAMETERS_MAX];
     size_t query_count;
-    struct ps_sign_v4_pair form[PARAMETERS_MAX];
+    struct ps_sign_pair form[PARAMETERS_MAX];
     size_t form_count;
     char duration[16];
     char timestamp[32];
@@ -177,13 +177,13 @@ static enum ps_code sign_aws(struct sts *sts, const char *region, const struct p
     char hash_text[PS_HEX_SIZE(PS_SHA256_SIZE)];
     uint8_t hash[PS_SHA256_SIZE];
     struct ps_buf authorization = { 0 };
-    struct ps_sign_v4_pair headers[] = {
+    struct ps_sign_pair headers[] = {
         { "content-type", "application/x-www-form-urlencoded; charset=utf-8" },
         { "host", host },
         { "x-amz-date", date },
         { "x-amz-security-token", source->session_token },
     };
-    const struct ps_sign_v4_request request = {
+    const struct ps_sign_request request = {
         .method = "POST",
         .path = "/",
         .headers = headers,
@@ -265,7 +265,7 @@ static void add_signing_query(struct sts *sts, const struct ps_creds *source)
 
 static enum ps_code sign_aliyun(struct sts *sts, const struct ps_creds *source, struct ps_err *err)
 {
-    struct ps_sign_v4_pair all[2 * PARAMETERS_MAX];
+    struct ps_sign_pair all[2 * PARAMETERS_MAX];
     enum ps_code code;
 
     memcpy(all, sts->query, sts->query_count * sizeof(all[0]));

@@ -8,11 +8,10 @@
 
 static int compare_names(const void *a, const void *b)
 {
-    return strcmp(((const struct ps_sign_v4_pair *)a)->name,
-                  ((const struct ps_sign_v4_pair *)b)->name);
+    return strcmp(((const struct ps_sign_pair *)a)->name, ((const struct ps_sign_pair *)b)->name);
 }
 
-enum ps_code ps_sign_rpc_append_form(struct ps_buf *text, const struct ps_sign_v4_pair *parameters,
+enum ps_code ps_sign_rpc_append_form(struct ps_buf *text, const struct ps_sign_pair *parameters,
                                      size_t count, struct ps_err *err)
 {
     enum ps_code code = PS_OK;
@@ -32,8 +31,8 @@ enum ps_code ps_sign_rpc_append_form(struct ps_buf *text, const struct ps_sign_v
     return code;
 }
 
-static enum ps_code make_text(const char *method, const struct ps_sign_v4_pair *sorted,
-                              size_t count, struct ps_buf *text, struct ps_err *err)
+static enum ps_code make_text(const char *method, const struct ps_sign_pair *sorted, size_t count,
+                              struct ps_buf *text, struct ps_err *err)
 {
     struct ps_buf form = { 0 };
     enum ps_code code = ps_sign_rpc_append_form(&form, sorted, count, err);
@@ -48,10 +47,10 @@ static enum ps_code make_text(const char *method, const struct ps_sign_v4_pair *
     return code;
 }
 
-enum ps_code ps_sign_rpc(const char *method, const struct ps_sign_v4_pair *parameters, size_t count,
+enum ps_code ps_sign_rpc(const char *method, const struct ps_sign_pair *parameters, size_t count,
                          const char *secret, char signature[PS_SIGN_RPC_SIZE], struct ps_err *err)
 {
-    struct ps_sign_v4_pair *sorted = NULL;
+    struct ps_sign_pair *sorted = NULL;
     char key[SECRET_MAX_BYTES];
     uint8_t digest[PS_SHA1_SIZE];
     struct ps_buf text = { 0 };

@@ -19,13 +19,13 @@
  *
  * Errors:  PS_E_NO_MEMORY, PS_E_TOO_LARGE, PS_E_INVALID for a secret over 1 KiB.
  */
-PS_MUST_USE enum ps_code ps_sign_rpc(const char *method, const struct ps_sign_v4_pair *parameters,
+PS_MUST_USE enum ps_code ps_sign_rpc(const char *method, const struct ps_sign_pair *parameters,
                                      size_t count, const char *secret,
                                      char signature[PS_SIGN_RPC_SIZE], struct ps_err *err);
 
 /** Append "name=value&..." percent-encoded, in the order given. Errors as ps_buf_append. */
 PS_MUST_USE enum ps_code ps_sign_rpc_append_form(struct ps_buf *text,
-                                                 const struct ps_sign_v4_pair *parameters,
+                                                 const struct ps_sign_pair *parameters,
                                                  size_t count, struct ps_err *err);
 
 #endif

@@ -18,7 +18,7 @@ static void hmac_text(const uint8_t key[PS_SHA256_SIZE], const char *text,
 }
 
 /* H(H(H(H("AWS4"+secret, DATE), REGION), SERVICE), "aws4_request") */
-static enum ps_code derive_key(const struct ps_sign_v4_request *request, const char *time,
+static enum ps_code derive_key(const struct ps_sign_request *request, const char *time,
                                uint8_t bytes[PS_SHA256_SIZE], struct ps_err *err)
 {
     char secret[SECRET_MAX_BYTES];
@@ -38,7 +38,7 @@ static enum ps_code derive_key(const struct ps_sign_v4_request *request, const c
     return PS_OK;
 }
 
-static enum ps_code fill_key(const struct ps_sign_v4_request *request, const char *time,
+static enum ps_code fill_key(const struct ps_sign_request *request, const char *time,
                              const char *scope, struct ps_sign_v4_key *key, struct ps_err *err)
 {
     uint8_t made_for[PS_SHA256_SIZE];
@@ -58,7 +58,7 @@ static enum ps_code fill_key(const struct ps_sign_v4_request *request, const cha
     return code;
 }
 
-enum ps_code ps_sign_v4_scope(const struct ps_sign_v4_request *request,
+enum ps_code ps_sign_v4_scope(const struct ps_sign_request *request,
                               char time[PS_HTTP_DATE_AMZ_SIZE], char scope[PS_SIGN_V4_SCOPE_SIZE],
                               struct ps_err *err)
 {
@@ -81,9 +81,8 @@ void ps_sign_v4_key_clear(struct ps_sign_v4_key *key)
     explicit_bzero(key, sizeof(*key));
 }
 
-enum ps_code ps_sign_v4_key_fill(const struct ps_sign_v4_request *request,
-                                 struct ps_sign_v4_key *key, char scope[PS_SIGN_V4_SCOPE_SIZE],
-                                 struct ps_err *err)
+enum ps_code ps_sign_v4_key_fill(const struct ps_sign_request *request, struct ps_sign_v4_key *key,
+                                 char scope[PS_SIGN_V4_SCOPE_SIZE], struct ps_err *err)
 {
     char time[PS_HTTP_DATE_AMZ_SIZE];
     enum ps_code code = ps_sign_v4_scope(request, time, scope, err);
@@ -91,9 +90,8 @@ enum ps_code ps_sign_v4_key_fill(const struct ps_sign_v4_request *request,
     return code == PS_OK ? fill_key(request, time, scope, key, err) : code;
 }
 
-enum ps_code ps_sign_v4_signature(const struct ps_sign_v4_request *request,
-                                  struct ps_sign_v4_key *key, char signature[PS_SIGN_V4_HEX_SIZE],
-                                  struct ps_err *err)
+enum ps_code ps_sign_v4_signature(const struct ps_sign_request *request, struct ps_sign_v4_key *key,
+                                  char signature[PS_SIGN_V4_HEX_SIZE], struct ps_err *err)
 {
     struct ps_sign_v4_key own_key = { 0 };
     char time[PS_HTTP_DATE_AMZ_SIZE];
@@ -119,9 +117,8 @@ enum ps_code ps_sign_v4_signature(const struct ps_sign_v4_request *request,
     return code;
 }
 
-enum ps_code ps_sign_v4_authorize(const struct ps_sign_v4_request *request,
-                                  struct ps_sign_v4_key *key, struct ps_buf *authorization,
-                                  struct ps_err *err)
+enum ps_code ps_sign_v4_authorize(const struct ps_sign_request *request, struct ps_sign_v4_key *key,
+                                  struct ps_buf *authorization, struct ps_err *err)
 {
     struct ps_buf names = { 0 };
     char time[PS_HTTP_DATE_AMZ_SIZE];

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "creds/sign_request.h"
 #include "hash/digest.h"
 
 #include <stdbool.h>
@@ -46,31 +47,6 @@ struct ps_sign_v4_key {
 /** Wipe. Safe twice. */
 void ps_sign_v4_key_clear(struct ps_sign_v4_key *key);
 
-struct ps_sign_v4_pair {
-    const char *name;
-    const char *value;
-};
-
-/** All borrowed for the call. */
-struct ps_sign_v4_request {
-    const char *method; /* "PUT" */
-    const char *path;   /* as sent, encoded already: "/bucket/a%20b"; "" counts as "/" */
-    const struct ps_sign_v4_pair *query; /* decoded, any order; value NULL = "" */
-    size_t query_count;
-    /** When query_count is 0: encoded and sorted already; NULL = none. */
-    const char *canonical_query;
-    /** Those to be signed, in any order and any case; the values of a name that repeats are joined. */
-    const struct ps_sign_v4_pair *headers;
-    size_t header_count;
-    const char *payload_hash; /* the value of x-amz-content-sha256; NULL = UNSIGNED-PAYLOAD */
-    int64_t unix_ms;          /* the time of x-amz-date (http/http_date.h), by the server's clock */
-    const char *region;
-    const char *service; /* NULL = "s3" */
-    const char *access_key_id;
-    const char *secret_access_key;
-    const char *session_token; /* NULL or "" = none; for ps_sign_v4_presign, else it is a header */
-};
-
 /**
  * Append the whole value of Authorization: "AWS4-HMAC-SHA256 Credential=..., SignedHeaders=..., Signature=...".
  *
@@ -78,12 +54,12 @@ struct ps_sign_v4_request {
  * Errors:  PS_E_INVALID for a time before 1970 or after 9999, a scope over PS_SIGN_V4_SCOPE_SIZE, no host header;
  *          PS_E_NO_MEMORY, PS_E_TOO_LARGE.
  */
-PS_MUST_USE enum ps_code ps_sign_v4_authorize(const struct ps_sign_v4_request *request,
+PS_MUST_USE enum ps_code ps_sign_v4_authorize(const struct ps_sign_request *request,
                                               struct ps_sign_v4_key *key,
                                               struct ps_buf *authorization, struct ps_err *err);
 
 /** The bare signature that ps_sign_v4_authorize writes: what the first chunk's signature follows. Errors as there. */
-PS_MUST_USE enum ps_code ps_sign_v4_signature(const struct ps_sign_v4_request *request,
+PS_MUST_USE enum ps_code ps_sign_v4_signature(const struct ps_sign_request *request,
                                               struct ps_sign_v4_key *key,
                                               char signature[PS_SIGN_V4_HEX_SIZE],
                                               struct ps_err *err);
@@ -96,21 +72,21 @@ PS_MUST_USE enum ps_code ps_sign_v4_signature(const struct ps_sign_v4_request *r
  * Errors:  as ps_sign_v4_authorize; PS_E_INVALID when expires_s is not 1..PS_SIGN_V4_EXPIRES_MAX_S or
  *          canonical_query is set.
  */
-PS_MUST_USE enum ps_code ps_sign_v4_presign(const struct ps_sign_v4_request *request,
+PS_MUST_USE enum ps_code ps_sign_v4_presign(const struct ps_sign_request *request,
                                             uint32_t expires_s, struct ps_sign_v4_key *key,
                                             struct ps_buf *query, struct ps_err *err);
 
 /** Append the canonical query: encoded, sorted, joined. Errors as ps_buf_append. */
 PS_MUST_USE enum ps_code ps_sign_v4_append_query(struct ps_buf *out,
-                                                 const struct ps_sign_v4_request *request,
+                                                 const struct ps_sign_request *request,
                                                  struct ps_err *err);
 
 /** Append "METHOD\nPATH\nQUERY\nHEADERS\nSIGNEDHEADERS\nPAYLOADHASH": what is signed, for tests and diagnosis. */
-PS_MUST_USE enum ps_code ps_sign_v4_canonical(const struct ps_sign_v4_request *request,
+PS_MUST_USE enum ps_code ps_sign_v4_canonical(const struct ps_sign_request *request,
                                               struct ps_buf *canonical, struct ps_err *err);
 
 /** The SHA-256 of ps_sign_v4_canonical as hex. Errors as there. */
-PS_MUST_USE enum ps_code ps_sign_v4_canonical_hash(const struct ps_sign_v4_request *request,
+PS_MUST_USE enum ps_code ps_sign_v4_canonical_hash(const struct ps_sign_request *request,
                                                    char hash[PS_SIGN_V4_HEX_SIZE],
                                                    struct ps_err *err);
 
@@ -118,7 +94,7 @@ PS_MUST_USE enum ps_code ps_sign_v4_canonical_hash(const struct ps_sign_v4_reque
  * Put the signing key for request's secret, time, region and service into *key, and "DATE/REGION/SERVICE/aws4_request"
  * into scope. Errors: PS_E_INVALID as ps_sign_v4_authorize.
  */
-PS_MUST_USE enum ps_code ps_sign_v4_key_fill(const struct ps_sign_v4_request *request,
+PS_MUST_USE enum ps_code ps_sign_v4_key_fill(const struct ps_sign_request *request,
                                              struct ps_sign_v4_key *key,
                                              char scope[PS_SIGN_V4_SCOPE_SIZE], struct ps_err *err);
 

@@ -74,7 +74,7 @@ static char *encode_heap(const char *s, struct ps_err *err)
 }
 
 /* Encode first, then sort: '%' sorts before the letters (SigV4 step 1). */
-static enum ps_code sort_query(const struct ps_sign_v4_pair *query, size_t count,
+static enum ps_code sort_query(const struct ps_sign_pair *query, size_t count,
                                struct entries *entries_out, struct ps_err *err)
 {
     struct ps_err failure = { 0 };
@@ -136,8 +136,8 @@ static char *lower_heap(const char *name)
     return text;
 }
 
-static enum ps_code sort_headers(const struct ps_sign_v4_request *request,
-                                 struct entries *entries_out, struct ps_err *err)
+static enum ps_code sort_headers(const struct ps_sign_request *request, struct entries *entries_out,
+                                 struct ps_err *err)
 {
     enum ps_code code = entries_init(entries_out, request->header_count, err);
     bool has_host = false;
@@ -201,7 +201,7 @@ static enum ps_code append_signed_names(struct ps_buf *out, const struct entries
 
 /* --- the canonical request --- */
 
-static enum ps_code append_canonical(struct ps_buf *out, const struct ps_sign_v4_request *request,
+static enum ps_code append_canonical(struct ps_buf *out, const struct ps_sign_request *request,
                                      const struct entries *headers, struct ps_err *err)
 {
     enum ps_code code = ps_buf_append_format(out, err, "%s\n%s\n", request->method,
@@ -232,7 +232,7 @@ static enum ps_code append_canonical(struct ps_buf *out, const struct ps_sign_v4
 
 /* --- public --- */
 
-enum ps_code ps_sign_v4_append_query(struct ps_buf *out, const struct ps_sign_v4_request *request,
+enum ps_code ps_sign_v4_append_query(struct ps_buf *out, const struct ps_sign_request *request,
                                      struct ps_err *err)
 {
     struct entries entries = { 0 };
@@ -251,7 +251,7 @@ enum ps_code ps_sign_v4_append_query(struct ps_buf *out, const struct ps_sign_v4
     return code;
 }
 
-enum ps_code ps_sign_v4_append_names(struct ps_buf *out, const struct ps_sign_v4_request *request,
+enum ps_code ps_sign_v4_append_names(struct ps_buf *out, const struct ps_sign_request *request,
                                      struct ps_err *err)
 {
     struct entries headers = { 0 };
@@ -264,8 +264,8 @@ enum ps_code ps_sign_v4_append_names(struct ps_buf *out, const struct ps_sign_v4
     return code;
 }
 
-enum ps_code ps_sign_v4_canonical(const struct ps_sign_v4_request *request,
-                                  struct ps_buf *canonical, struct ps_err *err)
+enum ps_code ps_sign_v4_canonical(const struct ps_sign_request *request, struct ps_buf *canonical,
+                                  struct ps_err *err)
 {
     struct entries headers = { 0 };
     enum ps_code code = sort_headers(request, &headers, err);
@@ -277,7 +277,7 @@ enum ps_code ps_sign_v4_canonical(const struct ps_sign_v4_request *request,
     return code;
 }
 
-enum ps_code ps_sign_v4_canonical_hash(const struct ps_sign_v4_request *request,
+enum ps_code ps_sign_v4_canonical_hash(const struct ps_sign_request *request,
                                        char hash[PS_SIGN_V4_HEX_SIZE], struct ps_err *err)
 {
     struct ps_buf canonical = { 0 };

@@ -13,11 +13,11 @@
 
 /** Append "host;x-amz-date". Errors as ps_buf_append; PS_E_INVALID without a host header. */
 PS_MUST_USE enum ps_code ps_sign_v4_append_names(struct ps_buf *out,
-                                                 const struct ps_sign_v4_request *request,
+                                                 const struct ps_sign_request *request,
                                                  struct ps_err *err);
 
 /** Write "20130524T000000Z" and "20130524/us-east-1/s3/aws4_request". Errors: PS_E_INVALID as ps_sign_v4_authorize. */
-PS_MUST_USE enum ps_code ps_sign_v4_scope(const struct ps_sign_v4_request *request,
+PS_MUST_USE enum ps_code ps_sign_v4_scope(const struct ps_sign_request *request,
                                           char time[PS_HTTP_DATE_AMZ_SIZE],
                                           char scope[PS_SIGN_V4_SCOPE_SIZE], struct ps_err *err);
 

@@ -12,7 +12,7 @@ struct presign {
     struct ps_buf signed_names;
 };
 
-static enum ps_code fill(struct presign *presign, const struct ps_sign_v4_request *request,
+static enum ps_code fill(struct presign *presign, const struct ps_sign_request *request,
                          uint32_t expires_s, struct ps_err *err)
 {
     char scope[PS_SIGN_V4_SCOPE_SIZE];
@@ -32,12 +32,11 @@ static enum ps_code fill(struct presign *presign, const struct ps_sign_v4_reques
 }
 
 /* request's parameters and ours, unsorted. *pairs_out: free(). */
-static enum ps_code make_pairs(const struct presign *presign,
-                               const struct ps_sign_v4_request *request,
-                               struct ps_sign_v4_pair **pairs_out, size_t *count_out,
+static enum ps_code make_pairs(const struct presign *presign, const struct ps_sign_request *request,
+                               struct ps_sign_pair **pairs_out, size_t *count_out,
                                struct ps_err *err)
 {
-    const struct ps_sign_v4_pair ours[] = {
+    const struct ps_sign_pair ours[] = {
         { "X-Amz-Algorithm", PS_SIGN_V4_ALGORITHM },
         { "X-Amz-Credential", presign->credential },
         { "X-Amz-Date", presign->time },
@@ -47,7 +46,7 @@ static enum ps_code make_pairs(const struct presign *presign,
     };
     bool has_token = request->session_token != NULL && request->session_token[0] != '\0';
     size_t our_count = sizeof(ours) / sizeof(ours[0]) - (has_token ? 0 : 1);
-    struct ps_sign_v4_pair *pairs = calloc(request->query_count + our_count, sizeof(*pairs));
+    struct ps_sign_pair *pairs = calloc(request->query_count + our_count, sizeof(*pairs));
 
     if (pairs == NULL) {
         return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
@@ -62,7 +61,7 @@ static enum ps_code make_pairs(const struct presign *presign,
 }
 
 /* The query with its signature; *query is unchanged on failure. */
-static enum ps_code append_signed_query(const struct ps_sign_v4_request *request,
+static enum ps_code append_signed_query(const struct ps_sign_request *request,
                                         struct ps_sign_v4_key *key, struct ps_buf *query,
                                         struct ps_err *err)
 {
@@ -83,12 +82,12 @@ static enum ps_code append_signed_query(const struct ps_sign_v4_request *request
     return code;
 }
 
-enum ps_code ps_sign_v4_presign(const struct ps_sign_v4_request *request, uint32_t expires_s,
+enum ps_code ps_sign_v4_presign(const struct ps_sign_request *request, uint32_t expires_s,
                                 struct ps_sign_v4_key *key, struct ps_buf *query,
                                 struct ps_err *err)
 {
-    struct ps_sign_v4_request whole = *request;
-    struct ps_sign_v4_pair *pairs = NULL;
+    struct ps_sign_request whole = *request;
+    struct ps_sign_pair *pairs = NULL;
     struct presign presign = { .signed_names = { 0 } };
     enum ps_code code;
 

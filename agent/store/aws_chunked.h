@@ -40,7 +40,7 @@ struct ps_aws_chunked_signer {
 
 /** Make the signer that belongs to request. key: a cache, may be NULL. Errors: PS_E_INVALID as ps_sign_v4_authorize. */
 PS_MUST_USE enum ps_code ps_aws_chunked_signer_init(struct ps_aws_chunked_signer *signer,
-                                                    const struct ps_sign_v4_request *request,
+                                                    const struct ps_sign_request *request,
                                                     struct ps_sign_v4_key *key, struct ps_err *err);
 
 /** Wipe. Safe twice. */

@@ -20,7 +20,7 @@ static void sign_text(const struct ps_aws_chunked_signer *signer, const char *al
 }
 
 enum ps_code ps_aws_chunked_signer_init(struct ps_aws_chunked_signer *signer,
-                                        const struct ps_sign_v4_request *request,
+                                        const struct ps_sign_request *request,
                                         struct ps_sign_v4_key *key, struct ps_err *err)
 {
     struct ps_aws_chunked_signer made = { .time = "" };

@@ -23,56 +23,44 @@ static char *region_host(const struct ps_s3_store *store)
     return ps_oss_endpoint_host(store->region, store->oss_network);
 }
 
-static struct ps_sign_oss_request to_sign(const struct ps_s3_store *store,
-                                          const struct ps_s3_signing *signing)
+/* A CloudBox signs for a product of its own. */
+static struct ps_sign_request for_product(const struct ps_s3_store *store,
+                                          const struct ps_sign_request *request)
 {
-    return (struct ps_sign_oss_request){
-        .method = signing->method,
-        .bucket = store->bucket,
-        .key = signing->key,
-        .query = signing->query,
-        .query_count = signing->query_count,
-        .headers = signing->headers,
-        .header_count = signing->header_count,
-        .region = store->region,
-        .product = ps_oss_region_is_cloudbox(store->region) ? "oss-cloudbox" : NULL,
-        .unix_ms = signing->now_unix_ms,
-        .access_key_id = signing->creds->access_key_id,
-        .secret_access_key = signing->creds->secret_access_key,
-        .session_token = signing->creds->session_token,
-    };
+    struct ps_sign_request signed_for = *request;
+
+    signed_for.service = ps_oss_region_is_cloudbox(store->region) ? "oss-cloudbox" : NULL;
+    return signed_for;
 }
 
-static enum ps_code authorize_v4(struct ps_s3_store *store, const struct ps_s3_signing *signing,
+static enum ps_code authorize_v4(struct ps_s3_store *store, const struct ps_sign_request *request,
                                  struct ps_buf *authorization, struct ps_err *err)
 {
-    const struct ps_sign_oss_request request = to_sign(store, signing);
+    const struct ps_sign_request signed_for = for_product(store, request);
 
-    return ps_sign_oss4_authorize(&request, &store->sign_key, authorization, err);
+    return ps_sign_oss4_authorize(&signed_for, &store->sign_key, authorization, err);
 }
 
-static enum ps_code authorize_v1(struct ps_s3_store *store, const struct ps_s3_signing *signing,
+static enum ps_code authorize_v1(struct ps_s3_store *store, const struct ps_sign_request *request,
                                  struct ps_buf *authorization, struct ps_err *err)
 {
-    const struct ps_sign_oss_request request = to_sign(store, signing);
-
-    return ps_sign_oss1_authorize(&request, authorization, err);
+    (void)store;
+    return ps_sign_oss1_authorize(request, authorization, err);
 }
 
-static enum ps_code presign_v4(struct ps_s3_store *store, const struct ps_s3_signing *signing,
+static enum ps_code presign_v4(struct ps_s3_store *store, const struct ps_sign_request *request,
                                uint32_t expires_s, struct ps_buf *query, struct ps_err *err)
 {
-    const struct ps_sign_oss_request request = to_sign(store, signing);
+    const struct ps_sign_request signed_for = for_product(store, request);
 
-    return ps_sign_oss4_presign(&request, expires_s, &store->sign_key, query, err);
+    return ps_sign_oss4_presign(&signed_for, expires_s, &store->sign_key, query, err);
 }
 
-static enum ps_code presign_v1(struct ps_s3_store *store, const struct ps_s3_signing *signing,
+static enum ps_code presign_v1(struct ps_s3_store *store, const struct ps_sign_request *request,
                                uint32_t expires_s, struct ps_buf *query, struct ps_err *err)
 {
-    const struct ps_sign_oss_request request = to_sign(store, signing);
-
-    return ps_sign_oss1_presign(&request, signing->now_unix_ms / 1000 + expires_s, query, err);
+    (void)store;
+    return ps_sign_oss1_presign(request, request->unix_ms / 1000 + expires_s, query, err);
 }
 
 static enum ps_code set_capabilities(struct ps_s3_store *store, const struct ps_s3_options *options,

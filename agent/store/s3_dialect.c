@@ -21,39 +21,16 @@ static char *region_host(const struct ps_s3_store *store)
                          ps_str_has_prefix(store->region, "cn-") ? ".cn" : "");
 }
 
-static struct ps_sign_v4_request request_of(const struct ps_s3_store *store,
-                                            const struct ps_s3_signing *signing)
-{
-    return (struct ps_sign_v4_request){
-        .method = signing->method,
-        .path = signing->path,
-        .query = signing->query,
-        .query_count = signing->query_count,
-        .headers = signing->headers,
-        .header_count = signing->header_count,
-        .payload_hash = signing->payload_hash,
-        .unix_ms = signing->now_unix_ms,
-        .region = store->region,
-        .access_key_id = signing->creds->access_key_id,
-        .secret_access_key = signing->creds->secret_access_key,
-        .session_token = signing->creds->session_token,
-    };
-}
-
-static enum ps_code authorize(struct ps_s3_store *store, const struct ps_s3_signing *signing,
+static enum ps_code authorize(struct ps_s3_store *store, const struct ps_sign_request *request,
                               struct ps_buf *authorization, struct ps_err *err)
 {
-    const struct ps_sign_v4_request request = request_of(store, signing);
-
-    return ps_sign_v4_authorize(&request, &store->sign_key, authorization, err);
+    return ps_sign_v4_authorize(request, &store->sign_key, authorization, err);
 }
 
-static enum ps_code presign(struct ps_s3_store *store, const struct ps_s3_signing *signing,
+static enum ps_code presign(struct ps_s3_store *store, const struct ps_sign_request *request,
                             uint32_t expires_s, struct ps_buf *query, struct ps_err *err)
 {
-    const struct ps_sign_v4_request request = request_of(store, signing);
-
-    return ps_sign_v4_presign(&request, expires_s, &store->sign_key, query, err);
+    return ps_sign_v4_presign(request, expires_s, &store->sign_key, query, err);
 }
 
 static enum ps_code set_checksums(struct ps_s3_store *store, const struct ps_s3_options *options,

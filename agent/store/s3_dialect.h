@@ -21,21 +21,6 @@
 struct ps_s3_options;
 struct ps_s3_store;
 
-/** One request as it is signed; all borrowed for the call. */
-struct ps_s3_signing {
-    const char *method;
-    const char *key;  /* not encoded; NULL = the bucket */
-    const char *path; /* as sent, encoded */
-    const struct ps_sign_v4_pair *query;
-    size_t query_count;
-    const struct ps_sign_v4_pair
-        *headers; /* all that are sent, names in lower case; the first is host */
-    size_t header_count;
-    const char *payload_hash;
-    int64_t now_unix_ms; /* by the store's clock */
-    const struct ps_creds *creds;
-};
-
 /** Header names in lower case; NULL = the dialect has none. */
 struct ps_s3_dialect {
     const char *family;        /* "s3": the scheme, and the name in logs */
@@ -83,13 +68,13 @@ struct ps_s3_dialect {
     /** Write the region that an endpoint stands for; false = none. NULL where answers name regions. */
     bool (*endpoint_region)(const char *host, char *region, size_t region_size_bytes);
     /** Append the value of Authorization. Errors as ps_sign_v4_authorize. */
-    enum ps_code (*authorize)(struct ps_s3_store *store, const struct ps_s3_signing *signing,
+    enum ps_code (*authorize)(struct ps_s3_store *store, const struct ps_sign_request *request,
                               struct ps_buf *authorization, struct ps_err *err);
     /**
-     * Append the whole query of a presigned URL; signing's headers are those its user must send. NULL = the dialect
+     * Append the whole query of a presigned URL; request's headers are those its user must send. NULL = the dialect
      * cannot. Errors as ps_sign_v4_presign.
      */
-    enum ps_code (*presign)(struct ps_s3_store *store, const struct ps_s3_signing *signing,
+    enum ps_code (*presign)(struct ps_s3_store *store, const struct ps_sign_request *request,
                             uint32_t expires_s, struct ps_buf *query, struct ps_err *err);
     /** Fill the store's capabilities. Errors: PS_E_INVALID for a checksum that the dialect does not know. */
     enum ps_code (*set_capabilities)(struct ps_s3_store *store, const struct ps_s3_options *options,

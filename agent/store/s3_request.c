@@ -102,9 +102,9 @@ static enum ps_code add_line(struct ps_s3_request *request, const char *name, co
 
 /* What is signed: the caller's headers, and those of every request. */
 struct signing {
-    struct ps_sign_v4_pair *headers;
+    struct ps_sign_pair *headers;
     size_t header_count;
-    struct ps_sign_v4_pair *query;
+    struct ps_sign_pair *query;
     char date[DATE_SIZE];
     int64_t now_unix_ms;
     char *host;
@@ -170,24 +170,27 @@ static enum ps_code collect(struct signing *signing, const struct ps_s3_store *s
     return ps_s3_request_path(store, parts->key, &signing->path, err);
 }
 
-static enum ps_code sign(struct signing *signing, struct ps_s3_store *store,
-                         const struct ps_s3_request_parts *parts, const struct ps_creds *creds,
-                         struct ps_err *err)
+static struct ps_sign_request to_sign(const struct signing *signing,
+                                      const struct ps_s3_store *store,
+                                      const struct ps_s3_request_parts *parts,
+                                      const struct ps_creds *creds)
 {
-    const struct ps_s3_signing request = {
+    return (struct ps_sign_request){
         .method = parts->method,
-        .key = parts->key,
         .path = ps_buf_peek(&signing->path),
+        .bucket = store->bucket,
+        .key = parts->key,
         .query = signing->query,
         .query_count = parts->query->count,
         .headers = signing->headers,
         .header_count = signing->header_count,
         .payload_hash = parts->payload_hash,
-        .now_unix_ms = signing->now_unix_ms,
-        .creds = creds,
+        .unix_ms = signing->now_unix_ms,
+        .region = store->region,
+        .access_key_id = creds->access_key_id,
+        .secret_access_key = creds->secret_access_key,
+        .session_token = creds->session_token,
     };
-
-    return store->dialect->authorize(store, &request, &signing->authorization, err);
 }
 
 static enum ps_code write_out(const struct signing *signing, const struct ps_s3_store *store,
@@ -226,7 +229,9 @@ enum ps_code ps_s3_request_build(struct ps_s3_store *store, const struct ps_s3_r
     enum ps_code code = collect(&signing, store, parts, creds, err);
 
     if (code == PS_OK) {
-        code = sign(&signing, store, parts, creds, err);
+        const struct ps_sign_request asked = to_sign(&signing, store, parts, creds);
+
+        code = store->dialect->authorize(store, &asked, &signing.authorization, err);
     }
     if (code == PS_OK) {
         code = write_out(&signing, store, parts->query, &request, err);
@@ -276,20 +281,9 @@ enum ps_code ps_s3_request_presign(struct ps_s3_store *store,
     }
     code = collect_url(&signing, store, parts, err);
     if (code == PS_OK) {
-        const struct ps_s3_signing request = {
-            .method = parts->method,
-            .key = parts->key,
-            .path = ps_buf_peek(&signing.path),
-            .query = signing.query,
-            .query_count = parts->query->count,
-            .headers = signing.headers,
-            .header_count = signing.header_count,
-            .payload_hash = PS_SIGN_V4_UNSIGNED_PAYLOAD,
-            .now_unix_ms = signing.now_unix_ms,
-            .creds = creds,
-        };
+        const struct ps_sign_request asked = to_sign(&signing, store, parts, creds);
 
-        code = store->dialect->presign(store, &request, expires_s, &text, err);
+        code = store->dialect->presign(store, &asked, expires_s, &text, err);
     }
     if (code == PS_OK) {
         code = ps_buf_append_format(url, err, "%s://%s%s?%s", store->scheme, signing.host,

@@ -51,17 +51,17 @@ static bool is_sub_resource(const char *name)
 
 static int compare_pairs(const void *a, const void *b)
 {
-    const struct ps_sign_v4_pair *left = a;
-    const struct ps_sign_v4_pair *right = b;
+    const struct ps_sign_pair *left = a;
+    const struct ps_sign_pair *right = b;
 
     return strcmp(left->name, right->name);
 }
 
 /* Those of pairs that is_wanted, sorted by name; *count_out of them. NULL when memory is out; free(). */
-static struct ps_sign_v4_pair *sort_pairs(const struct ps_sign_v4_pair *pairs, size_t count,
-                                          bool (*is_wanted)(const char *name), size_t *count_out)
+static struct ps_sign_pair *sort_pairs(const struct ps_sign_pair *pairs, size_t count,
+                                       bool (*is_wanted)(const char *name), size_t *count_out)
 {
-    struct ps_sign_v4_pair *sorted = calloc(count + 1, sizeof(*sorted)); /* + 1: never 0 bytes */
+    struct ps_sign_pair *sorted = calloc(count + 1, sizeof(*sorted)); /* + 1: never 0 bytes */
     size_t kept = 0;
 
     for (size_t i = 0; sorted != NULL && i < count; i++) {
@@ -81,7 +81,7 @@ static bool is_oss_header(const char *name)
     return ps_str_has_prefix(name, "x-oss-");
 }
 
-static const char *header(const struct ps_sign_oss_request *request, const char *name)
+static const char *header(const struct ps_sign_request *request, const char *name)
 {
     for (size_t i = 0; i < request->header_count; i++) {
         if (strcmp(request->headers[i].name, name) == 0) {
@@ -96,11 +96,11 @@ static const char *or_empty(const char *text)
     return text != NULL ? text : "";
 }
 
-static enum ps_code append_headers(struct ps_buf *text, const struct ps_sign_oss_request *request,
+static enum ps_code append_headers(struct ps_buf *text, const struct ps_sign_request *request,
                                    struct ps_err *err)
 {
     size_t count = 0;
-    struct ps_sign_v4_pair *sorted =
+    struct ps_sign_pair *sorted =
         sort_pairs(request->headers, request->header_count, is_oss_header, &count);
     enum ps_code code = sorted != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
 
@@ -112,11 +112,11 @@ static enum ps_code append_headers(struct ps_buf *text, const struct ps_sign_oss
 }
 
 /* "/bucket/key?acl&partNumber=1": nothing of it is encoded. */
-static enum ps_code append_resource(struct ps_buf *text, const struct ps_sign_oss_request *request,
+static enum ps_code append_resource(struct ps_buf *text, const struct ps_sign_request *request,
                                     struct ps_err *err)
 {
     size_t count = 0;
-    struct ps_sign_v4_pair *sorted =
+    struct ps_sign_pair *sorted =
         sort_pairs(request->query, request->query_count, is_sub_resource, &count);
     bool has_bucket = request->bucket != NULL;
     enum ps_code code;
@@ -136,7 +136,7 @@ static enum ps_code append_resource(struct ps_buf *text, const struct ps_sign_os
     return code;
 }
 
-static enum ps_code sign(const struct ps_sign_oss_request *request, const char *date,
+static enum ps_code sign(const struct ps_sign_request *request, const char *date,
                          char signature[PS_BASE64_SIZE(PS_SHA1_SIZE)], struct ps_err *err)
 {
     struct ps_buf text = { 0 };
@@ -160,7 +160,7 @@ static enum ps_code sign(const struct ps_sign_oss_request *request, const char *
     return code;
 }
 
-enum ps_code ps_sign_oss1_authorize(const struct ps_sign_oss_request *request,
+enum ps_code ps_sign_oss1_authorize(const struct ps_sign_request *request,
                                     struct ps_buf *authorization, struct ps_err *err)
 {
     char signature[PS_BASE64_SIZE(PS_SHA1_SIZE)];
@@ -195,7 +195,7 @@ static enum ps_code append_parameter(struct ps_buf *query, const char *name, con
     return code == PS_OK ? ps_uri_encode(query, value, PS_URI_KEEP_NONE, err) : code;
 }
 
-static enum ps_code write_query(const struct ps_sign_oss_request *request, const char *expires,
+static enum ps_code write_query(const struct ps_sign_request *request, const char *expires,
                                 const char *signature, struct ps_buf *text, struct ps_err *err)
 {
     enum ps_code code = PS_OK;
@@ -213,12 +213,12 @@ static enum ps_code write_query(const struct ps_sign_oss_request *request, const
     return code == PS_OK ? append_parameter(text, "Signature", signature, err) : code;
 }
 
-enum ps_code ps_sign_oss1_presign(const struct ps_sign_oss_request *request, int64_t expires_unix_s,
+enum ps_code ps_sign_oss1_presign(const struct ps_sign_request *request, int64_t expires_unix_s,
                                   struct ps_buf *query, struct ps_err *err)
 {
     bool has_token = request->session_token != NULL && request->session_token[0] != '\0';
-    struct ps_sign_oss_request whole = *request;
-    struct ps_sign_v4_pair *pairs = calloc(request->query_count + 1, sizeof(*pairs));
+    struct ps_sign_request whole = *request;
+    struct ps_sign_pair *pairs = calloc(request->query_count + 1, sizeof(*pairs));
     char signature[PS_BASE64_SIZE(PS_SHA1_SIZE)];
     struct ps_buf text = { 0 };
     char expires[24];
@@ -232,7 +232,7 @@ enum ps_code ps_sign_oss1_presign(const struct ps_sign_oss_request *request, int
     }
     if (has_token) {
         pairs[whole.query_count++] =
-            (struct ps_sign_v4_pair){ "security-token", request->session_token };
+            (struct ps_sign_pair){ "security-token", request->session_token };
     }
     whole.query = pairs;
     (void)snprintf(expires, sizeof(expires), "%" PRId64, expires_unix_s);

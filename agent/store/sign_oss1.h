@@ -16,7 +16,7 @@
  * What is signed as the time is the header x-oss-date, else date: one of them must be there.
  * *authorization is unchanged on failure. Errors: PS_E_INVALID without a date; PS_E_NO_MEMORY, PS_E_TOO_LARGE.
  */
-PS_MUST_USE enum ps_code ps_sign_oss1_authorize(const struct ps_sign_oss_request *request,
+PS_MUST_USE enum ps_code ps_sign_oss1_authorize(const struct ps_sign_request *request,
                                                 struct ps_buf *authorization, struct ps_err *err);
 
 /**
@@ -24,7 +24,7 @@ PS_MUST_USE enum ps_code ps_sign_oss1_authorize(const struct ps_sign_oss_request
  *
  * Errors:  PS_E_NO_MEMORY, PS_E_TOO_LARGE.
  */
-PS_MUST_USE enum ps_code ps_sign_oss1_presign(const struct ps_sign_oss_request *request,
+PS_MUST_USE enum ps_code ps_sign_oss1_presign(const struct ps_sign_request *request,
                                               int64_t expires_unix_s, struct ps_buf *query,
                                               struct ps_err *err);
 

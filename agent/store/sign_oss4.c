@@ -22,13 +22,13 @@ static void hmac_text(const uint8_t key[PS_SHA256_SIZE], const char *text,
     ps_hmac_sha256(key, PS_SHA256_SIZE, text, strlen(text), out);
 }
 
-static const char *product_of(const struct ps_sign_oss_request *request)
+static const char *product_of(const struct ps_sign_request *request)
 {
-    return request->product != NULL ? request->product : "oss";
+    return request->service != NULL ? request->service : "oss";
 }
 
 /* H(H(H(H("aliyun_v4"+secret, DATE), REGION), PRODUCT), "aliyun_v4_request") */
-static enum ps_code derive_key(const struct ps_sign_oss_request *request, const char *scope,
+static enum ps_code derive_key(const struct ps_sign_request *request, const char *scope,
                                uint8_t bytes[PS_SHA256_SIZE], struct ps_err *err)
 {
     char secret[SECRET_MAX_BYTES];
@@ -47,7 +47,7 @@ static enum ps_code derive_key(const struct ps_sign_oss_request *request, const 
     return code;
 }
 
-static enum ps_code make_scope(const struct ps_sign_oss_request *request,
+static enum ps_code make_scope(const struct ps_sign_request *request,
                                char time[PS_HTTP_DATE_AMZ_SIZE], char scope[PS_SIGN_V4_SCOPE_SIZE],
                                struct ps_err *err)
 {
@@ -64,7 +64,7 @@ static enum ps_code make_scope(const struct ps_sign_oss_request *request,
     return PS_OK;
 }
 
-enum ps_code ps_sign_oss4_key_fill(const struct ps_sign_oss_request *request,
+enum ps_code ps_sign_oss4_key_fill(const struct ps_sign_request *request,
                                    struct ps_sign_v4_key *key, char scope[PS_SIGN_V4_SCOPE_SIZE],
                                    struct ps_err *err)
 {
@@ -91,7 +91,7 @@ enum ps_code ps_sign_oss4_key_fill(const struct ps_sign_oss_request *request,
 
 /* --- the canonical request --- */
 
-static enum ps_code append_path(struct ps_buf *out, const struct ps_sign_oss_request *request,
+static enum ps_code append_path(struct ps_buf *out, const struct ps_sign_request *request,
                                 struct ps_err *err)
 {
     enum ps_code code = ps_buf_append_str(out, "/", err);
@@ -109,10 +109,10 @@ static enum ps_code append_path(struct ps_buf *out, const struct ps_sign_oss_req
 }
 
 /* SigV4's query, without the '=' of a parameter that has no value: '=' and '&' in names and values are encoded. */
-static enum ps_code append_query(struct ps_buf *out, const struct ps_sign_oss_request *request,
+static enum ps_code append_query(struct ps_buf *out, const struct ps_sign_request *request,
                                  struct ps_err *err)
 {
-    const struct ps_sign_v4_request like = {
+    const struct ps_sign_request like = {
         .query = request->query,
         .query_count = request->query_count,
     };
@@ -149,7 +149,7 @@ static bool is_named(const char *names, const char *name)
     return false;
 }
 
-static bool is_signed(const struct ps_sign_oss_request *request, const char *name)
+static bool is_signed(const struct ps_sign_request *request, const char *name)
 {
     return ps_str_has_prefix(name, "x-oss-") || strcmp(name, "content-type") == 0 ||
            strcmp(name, "content-md5") == 0 || is_named(request->additional, name);
@@ -157,13 +157,13 @@ static bool is_signed(const struct ps_sign_oss_request *request, const char *nam
 
 static int compare_headers(const void *a, const void *b)
 {
-    const struct ps_sign_v4_pair *left = a;
-    const struct ps_sign_v4_pair *right = b;
+    const struct ps_sign_pair *left = a;
+    const struct ps_sign_pair *right = b;
 
     return strcmp(left->name, right->name);
 }
 
-static enum ps_code append_header(struct ps_buf *out, const struct ps_sign_v4_pair *header,
+static enum ps_code append_header(struct ps_buf *out, const struct ps_sign_pair *header,
                                   struct ps_err *err)
 {
     const char *value = header->value;
@@ -179,10 +179,10 @@ static enum ps_code append_header(struct ps_buf *out, const struct ps_sign_v4_pa
     return ps_buf_append_format(out, err, "%s:%.*s\n", header->name, (int)length, value);
 }
 
-static enum ps_code append_headers(struct ps_buf *out, const struct ps_sign_oss_request *request,
+static enum ps_code append_headers(struct ps_buf *out, const struct ps_sign_request *request,
                                    struct ps_err *err)
 {
-    struct ps_sign_v4_pair *sorted =
+    struct ps_sign_pair *sorted =
         calloc(request->header_count + 1, sizeof(*sorted)); /* + 1: never 0 bytes */
     size_t count = 0;
     enum ps_code code = PS_OK;
@@ -203,7 +203,7 @@ static enum ps_code append_headers(struct ps_buf *out, const struct ps_sign_oss_
     return code;
 }
 
-static const char *payload_of(const struct ps_sign_oss_request *request)
+static const char *payload_of(const struct ps_sign_request *request)
 {
     for (size_t i = 0; i < request->header_count; i++) {
         if (strcmp(request->headers[i].name, "x-oss-content-sha256") == 0) {
@@ -213,8 +213,8 @@ static const char *payload_of(const struct ps_sign_oss_request *request)
     return PS_SIGN_V4_UNSIGNED_PAYLOAD;
 }
 
-enum ps_code ps_sign_oss4_canonical(const struct ps_sign_oss_request *request,
-                                    struct ps_buf *canonical, struct ps_err *err)
+enum ps_code ps_sign_oss4_canonical(const struct ps_sign_request *request, struct ps_buf *canonical,
+                                    struct ps_err *err)
 {
     enum ps_code code = ps_buf_append_format(canonical, err, "%s\n", request->method);
 
@@ -243,7 +243,7 @@ enum ps_code ps_sign_oss4_canonical(const struct ps_sign_oss_request *request,
 
 /* --- the signature --- */
 
-static enum ps_code hash_canonical(const struct ps_sign_oss_request *request,
+static enum ps_code hash_canonical(const struct ps_sign_request *request,
                                    char hash[PS_SIGN_V4_HEX_SIZE], struct ps_err *err)
 {
     struct ps_buf canonical = { 0 };
@@ -258,7 +258,7 @@ static enum ps_code hash_canonical(const struct ps_sign_oss_request *request,
     return code;
 }
 
-static enum ps_code sign(const struct ps_sign_oss_request *request, struct ps_sign_v4_key *key,
+static enum ps_code sign(const struct ps_sign_request *request, struct ps_sign_v4_key *key,
                          char scope[PS_SIGN_V4_SCOPE_SIZE], char signature[PS_SIGN_V4_HEX_SIZE],
                          struct ps_err *err)
 {
@@ -286,12 +286,12 @@ static enum ps_code sign(const struct ps_sign_oss_request *request, struct ps_si
     return code;
 }
 
-static bool has_additional(const struct ps_sign_oss_request *request)
+static bool has_additional(const struct ps_sign_request *request)
 {
     return request->additional != NULL && request->additional[0] != '\0';
 }
 
-enum ps_code ps_sign_oss4_authorize(const struct ps_sign_oss_request *request,
+enum ps_code ps_sign_oss4_authorize(const struct ps_sign_request *request,
                                     struct ps_sign_v4_key *key, struct ps_buf *authorization,
                                     struct ps_err *err)
 {
@@ -317,11 +317,11 @@ enum {
 };
 
 /* request's parameters and those of the signature; *count_out of them. NULL when memory is out; free(). */
-static struct ps_sign_v4_pair *join_query(const struct ps_sign_oss_request *request,
-                                          const struct ps_sign_v4_pair *ours, size_t our_count,
-                                          size_t *count_out)
+static struct ps_sign_pair *join_query(const struct ps_sign_request *request,
+                                       const struct ps_sign_pair *ours, size_t our_count,
+                                       size_t *count_out)
 {
-    struct ps_sign_v4_pair *pairs = calloc(request->query_count + our_count, sizeof(*pairs));
+    struct ps_sign_pair *pairs = calloc(request->query_count + our_count, sizeof(*pairs));
 
     if (pairs != NULL) {
         if (request->query_count != 0) {
@@ -333,7 +333,7 @@ static struct ps_sign_v4_pair *join_query(const struct ps_sign_oss_request *requ
     return pairs;
 }
 
-static enum ps_code append_presigned(const struct ps_sign_oss_request *request,
+static enum ps_code append_presigned(const struct ps_sign_request *request,
                                      struct ps_sign_v4_key *key, struct ps_buf *query,
                                      struct ps_err *err)
 {
@@ -355,13 +355,13 @@ static enum ps_code append_presigned(const struct ps_sign_oss_request *request,
     return code;
 }
 
-enum ps_code ps_sign_oss4_presign(const struct ps_sign_oss_request *request, uint32_t expires_s,
+enum ps_code ps_sign_oss4_presign(const struct ps_sign_request *request, uint32_t expires_s,
                                   struct ps_sign_v4_key *key, struct ps_buf *query,
                                   struct ps_err *err)
 {
-    struct ps_sign_oss_request whole = *request;
-    struct ps_sign_v4_pair ours[PRESIGN_PAIRS_MAX];
-    struct ps_sign_v4_pair *pairs = NULL;
+    struct ps_sign_request whole = *request;
+    struct ps_sign_pair ours[PRESIGN_PAIRS_MAX];
+    struct ps_sign_pair *pairs = NULL;
     char time[PS_HTTP_DATE_AMZ_SIZE];
     char scope[PS_SIGN_V4_SCOPE_SIZE];
     char credential[CREDENTIAL_SIZE];
@@ -381,15 +381,15 @@ enum ps_code ps_sign_oss4_presign(const struct ps_sign_oss_request *request, uin
         return ps_err_set(err, PS_E_INVALID, "signature: the access key is too long");
     }
     (void)snprintf(expires, sizeof(expires), "%u", expires_s);
-    ours[count++] = (struct ps_sign_v4_pair){ "x-oss-signature-version", PS_SIGN_OSS4_ALGORITHM };
-    ours[count++] = (struct ps_sign_v4_pair){ "x-oss-date", time };
-    ours[count++] = (struct ps_sign_v4_pair){ "x-oss-expires", expires };
-    ours[count++] = (struct ps_sign_v4_pair){ "x-oss-credential", credential };
+    ours[count++] = (struct ps_sign_pair){ "x-oss-signature-version", PS_SIGN_OSS4_ALGORITHM };
+    ours[count++] = (struct ps_sign_pair){ "x-oss-date", time };
+    ours[count++] = (struct ps_sign_pair){ "x-oss-expires", expires };
+    ours[count++] = (struct ps_sign_pair){ "x-oss-credential", credential };
     if (request->session_token != NULL && request->session_token[0] != '\0') {
-        ours[count++] = (struct ps_sign_v4_pair){ "x-oss-security-token", request->session_token };
+        ours[count++] = (struct ps_sign_pair){ "x-oss-security-token", request->session_token };
     }
     if (has_additional(request)) {
-        ours[count++] = (struct ps_sign_v4_pair){ "x-oss-additional-headers", request->additional };
+        ours[count++] = (struct ps_sign_pair){ "x-oss-additional-headers", request->additional };
     }
     pairs = join_query(request, ours, count, &whole.query_count);
     if (pairs == NULL) {

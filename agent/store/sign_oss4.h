@@ -17,24 +17,6 @@
 
 #define PS_SIGN_OSS4_ALGORITHM "OSS4-HMAC-SHA256"
 
-/** All borrowed for the call. Also what the old signature takes (sign_oss1.h). */
-struct ps_sign_oss_request {
-    const char *method;
-    const char *bucket;                  /* NULL = the service itself */
-    const char *key;                     /* not encoded; NULL = the bucket */
-    const struct ps_sign_v4_pair *query; /* decoded, any order; value NULL = "" */
-    size_t query_count;
-    const struct ps_sign_v4_pair *headers; /* as sent, names in lower case, any order */
-    size_t header_count;
-    const char *additional; /* V4: further headers to sign, "abc;zabc", sorted; NULL = none */
-    const char *region;     /* V4: "cn-hangzhou", or the ID of a CloudBox */
-    const char *product;    /* V4: NULL = "oss"; "oss-cloudbox" */
-    int64_t unix_ms;        /* V4: the time of x-oss-date, by the server's clock */
-    const char *access_key_id;
-    const char *secret_access_key;
-    const char *session_token; /* when presigning: NULL or "" = none; else it is a header */
-};
-
 /**
  * Append the whole value of Authorization.
  *
@@ -42,7 +24,7 @@ struct ps_sign_oss_request {
  * Errors:  PS_E_INVALID for a time before 1970 or after 9999 and a scope over PS_SIGN_V4_SCOPE_SIZE; PS_E_NO_MEMORY,
  *          PS_E_TOO_LARGE.
  */
-PS_MUST_USE enum ps_code ps_sign_oss4_authorize(const struct ps_sign_oss_request *request,
+PS_MUST_USE enum ps_code ps_sign_oss4_authorize(const struct ps_sign_request *request,
                                                 struct ps_sign_v4_key *key,
                                                 struct ps_buf *authorization, struct ps_err *err);
 
@@ -53,16 +35,16 @@ PS_MUST_USE enum ps_code ps_sign_oss4_authorize(const struct ps_sign_oss_request
  * The result is as secret as what it opens.
  * Errors:  as ps_sign_oss4_authorize; PS_E_INVALID when expires_s is not 1..PS_SIGN_V4_EXPIRES_MAX_S.
  */
-PS_MUST_USE enum ps_code ps_sign_oss4_presign(const struct ps_sign_oss_request *request,
+PS_MUST_USE enum ps_code ps_sign_oss4_presign(const struct ps_sign_request *request,
                                               uint32_t expires_s, struct ps_sign_v4_key *key,
                                               struct ps_buf *query, struct ps_err *err);
 
 /** Append the canonical request: what is signed, for tests and diagnosis. */
-PS_MUST_USE enum ps_code ps_sign_oss4_canonical(const struct ps_sign_oss_request *request,
+PS_MUST_USE enum ps_code ps_sign_oss4_canonical(const struct ps_sign_request *request,
                                                 struct ps_buf *canonical, struct ps_err *err);
 
 /** Put the signing key into *key and "DATE/REGION/PRODUCT/aliyun_v4_request" into scope. Errors as authorize. */
-PS_MUST_USE enum ps_code ps_sign_oss4_key_fill(const struct ps_sign_oss_request *request,
+PS_MUST_USE enum ps_code ps_sign_oss4_key_fill(const struct ps_sign_request *request,
                                                struct ps_sign_v4_key *key,
                                                char scope[PS_SIGN_V4_SCOPE_SIZE],
                                                struct ps_err *err);

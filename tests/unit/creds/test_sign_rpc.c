@@ -5,7 +5,7 @@
 /* Aliyun, "RPC style and signature": the worked example DescribeRegions, access key testid / testsecret. */
 Test(sign_rpc, signs_the_published_example)
 {
-    static const struct ps_sign_v4_pair parameters[] = {
+    static const struct ps_sign_pair parameters[] = {
         { "Timestamp", "2016-02-23T12:46:24Z" },
         { "Format", "XML" },
         { "AccessKeyId", "testid" },

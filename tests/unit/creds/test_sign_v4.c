@@ -24,15 +24,15 @@ struct row {
     const char *name;
     const char *method;
     const char *path;
-    struct ps_sign_v4_pair query[PAIRS_MAX];
-    struct ps_sign_v4_pair headers[PAIRS_MAX];
+    struct ps_sign_pair query[PAIRS_MAX];
+    struct ps_sign_pair headers[PAIRS_MAX];
     const char *payload_hash;
     const char *canonical_hash; /* NULL = not published */
     const char *signature;
     const char *signed_headers;
 };
 
-static size_t count_pairs(const struct ps_sign_v4_pair *pairs)
+static size_t count_pairs(const struct ps_sign_pair *pairs)
 {
     size_t count = 0;
 
@@ -42,9 +42,9 @@ static size_t count_pairs(const struct ps_sign_v4_pair *pairs)
     return count;
 }
 
-static struct ps_sign_v4_request request_of(const struct row *row)
+static struct ps_sign_request request_of(const struct row *row)
 {
-    return (struct ps_sign_v4_request){
+    return (struct ps_sign_request){
         .method = row->method,
         .path = row->path,
         .query = row->query,
@@ -172,7 +172,7 @@ static const struct row rows[] = {
 Test(sign_v4, hashes_the_canonical_requests_that_aws_published)
 {
     for (size_t i = 0; i < ROW_COUNT; i++) {
-        struct ps_sign_v4_request request = request_of(&rows[i]);
+        struct ps_sign_request request = request_of(&rows[i]);
         char hash[PS_SIGN_V4_HEX_SIZE];
         struct ps_err err;
 
@@ -187,7 +187,7 @@ Test(sign_v4, hashes_the_canonical_requests_that_aws_published)
 Test(sign_v4, writes_the_authorization_that_aws_published)
 {
     for (size_t i = 0; i < ROW_COUNT; i++) {
-        struct ps_sign_v4_request request = request_of(&rows[i]);
+        struct ps_sign_request request = request_of(&rows[i]);
         struct ps_buf authorization = { 0 };
         struct ps_buf wanted = { 0 };
         struct ps_err err;
@@ -211,7 +211,7 @@ Test(sign_v4, writes_the_authorization_that_aws_published)
 Test(sign_v4, gives_the_same_signature_alone)
 {
     for (size_t i = 0; i < ROW_COUNT; i++) {
-        struct ps_sign_v4_request request = request_of(&rows[i]);
+        struct ps_sign_request request = request_of(&rows[i]);
         char signature[PS_SIGN_V4_HEX_SIZE];
 
         cr_assert_eq(ps_sign_v4_signature(&request, NULL, signature, NULL), PS_OK);
@@ -226,7 +226,7 @@ Test(sign_v4, derives_the_signing_key_and_keeps_it)
                                       0x18, 0xf1, 0xfd, 0x43, 0x3a, 0xdd, 0x87, 0xc7,
                                       0x0e, 0x8b, 0x0d, 0xb6, 0xbe, 0x30, 0xc1, 0xfb,
                                       0xea, 0xfe, 0xfa, 0x5e, 0xc6, 0xba, 0x83, 0x78 };
-    struct ps_sign_v4_request request = request_of(&rows[0]);
+    struct ps_sign_request request = request_of(&rows[0]);
     struct ps_sign_v4_key key = { 0 };
     char scope[PS_SIGN_V4_SCOPE_SIZE];
 
@@ -241,8 +241,8 @@ Test(sign_v4, derives_the_signing_key_and_keeps_it)
 
 Test(sign_v4, derives_the_key_anew_when_secret_day_region_or_service_change)
 {
-    struct ps_sign_v4_request base = request_of(&rows[0]);
-    struct ps_sign_v4_request changed[4] = { base, base, base, base };
+    struct ps_sign_request base = request_of(&rows[0]);
+    struct ps_sign_request changed[4] = { base, base, base, base };
 
     changed[0].secret_access_key = "another";
     changed[1].unix_ms += 24 * 3600 * 1000;
@@ -265,7 +265,7 @@ Test(sign_v4, derives_the_key_anew_when_secret_day_region_or_service_change)
 
 Test(sign_v4, same_day_uses_one_key)
 {
-    struct ps_sign_v4_request request = request_of(&rows[0]);
+    struct ps_sign_request request = request_of(&rows[0]);
     struct ps_sign_v4_key key = { 0 };
     struct ps_sign_v4_key later;
     char scope[PS_SIGN_V4_SCOPE_SIZE];
@@ -315,10 +315,10 @@ static const struct presign_row presign_rows[] = {
           "&X-Amz-Signature=589f9df74ce22ed731eda08293a755d8a9ec2696abceed954884689753b21adb" },
 };
 
-static struct ps_sign_v4_request presign_request(const struct presign_row *row,
-                                                 const struct ps_sign_v4_pair *host)
+static struct ps_sign_request presign_request(const struct presign_row *row,
+                                              const struct ps_sign_pair *host)
 {
-    return (struct ps_sign_v4_request){
+    return (struct ps_sign_request){
         .method = "GET",
         .path = row->path,
         .headers = host,
@@ -335,8 +335,8 @@ Test(sign_v4, presigns_as_published)
 {
     for (size_t i = 0; i < sizeof(presign_rows) / sizeof(presign_rows[0]); i++) {
         const struct presign_row *row = &presign_rows[i];
-        const struct ps_sign_v4_pair host = { "host", row->host };
-        struct ps_sign_v4_request request = presign_request(row, &host);
+        const struct ps_sign_pair host = { "host", row->host };
+        struct ps_sign_request request = presign_request(row, &host);
         struct ps_buf query = { 0 };
         struct ps_err err;
 
@@ -351,8 +351,8 @@ Test(sign_v4, presigns_as_published)
 Test(sign_v4, hashes_the_canonical_request_of_the_published_presigned_url)
 {
     const struct presign_row *row = &presign_rows[0];
-    const struct ps_sign_v4_pair host = { "host", row->host };
-    struct ps_sign_v4_request request = presign_request(row, &host);
+    const struct ps_sign_pair host = { "host", row->host };
+    struct ps_sign_request request = presign_request(row, &host);
     char *canonical = strdup(row->query);
     char hash[PS_SIGN_V4_HEX_SIZE];
 
@@ -366,9 +366,9 @@ Test(sign_v4, hashes_the_canonical_request_of_the_published_presigned_url)
 
 Test(sign_v4, presign_sorts_the_requests_own_parameters_among_ours)
 {
-    const struct ps_sign_v4_pair host = { "host", EXAMPLE_HOST };
-    const struct ps_sign_v4_pair query[] = { { "response-content-type", "a/b" }, { "A", NULL } };
-    struct ps_sign_v4_request request = presign_request(&presign_rows[0], &host);
+    const struct ps_sign_pair host = { "host", EXAMPLE_HOST };
+    const struct ps_sign_pair query[] = { { "response-content-type", "a/b" }, { "A", NULL } };
+    struct ps_sign_request request = presign_request(&presign_rows[0], &host);
     struct ps_buf out = { 0 };
     const char *text;
 
@@ -388,8 +388,8 @@ Test(sign_v4, presign_sorts_the_requests_own_parameters_among_ours)
 Test(sign_v4, refuses_a_lifetime_that_s3_refuses)
 {
     static const uint32_t lifetimes[] = { 0, 604801, UINT32_MAX };
-    const struct ps_sign_v4_pair host = { "host", EXAMPLE_HOST };
-    struct ps_sign_v4_request request = presign_request(&presign_rows[0], &host);
+    const struct ps_sign_pair host = { "host", EXAMPLE_HOST };
+    struct ps_sign_request request = presign_request(&presign_rows[0], &host);
 
     for (size_t i = 0; i < sizeof(lifetimes) / sizeof(lifetimes[0]); i++) {
         struct ps_buf query = { 0 };
@@ -405,8 +405,8 @@ Test(sign_v4, refuses_a_lifetime_that_s3_refuses)
 struct canonical_row {
     const char *name;
     const char *path;
-    struct ps_sign_v4_pair query[PAIRS_MAX];
-    struct ps_sign_v4_pair headers[PAIRS_MAX];
+    struct ps_sign_pair query[PAIRS_MAX];
+    struct ps_sign_pair headers[PAIRS_MAX];
     const char *canonical;
 };
 
@@ -453,7 +453,7 @@ Test(sign_v4, canonical_request_follows_the_rules)
 {
     for (size_t i = 0; i < sizeof(canonical_rows) / sizeof(canonical_rows[0]); i++) {
         const struct canonical_row *row = &canonical_rows[i];
-        const struct ps_sign_v4_request request = {
+        const struct ps_sign_request request = {
             .method = "GET",
             .path = row->path,
             .query = row->query,
@@ -474,8 +474,8 @@ Test(sign_v4, canonical_request_follows_the_rules)
 Test(sign_v4, refuses_what_cannot_be_signed)
 {
     static char long_region[PS_SIGN_V4_SCOPE_SIZE];
-    const struct ps_sign_v4_pair no_host = { "x-amz-date", "20130524T000000Z" };
-    struct ps_sign_v4_request requests[4];
+    const struct ps_sign_pair no_host = { "x-amz-date", "20130524T000000Z" };
+    struct ps_sign_request requests[4];
     struct ps_buf out = { 0 };
     struct ps_err err;
 
@@ -501,7 +501,7 @@ Test(sign_v4, refuses_what_cannot_be_signed)
 Test(sign_v4, refuses_a_secret_that_is_absurdly_long)
 {
     static char secret[4096];
-    struct ps_sign_v4_request request = request_of(&rows[0]);
+    struct ps_sign_request request = request_of(&rows[0]);
     struct ps_sign_v4_key key = { 0 };
     struct ps_buf out = { 0 };
     struct ps_err err;

@@ -71,7 +71,7 @@ static struct source source_of(uint64_t size)
 
 static struct ps_aws_chunked_signer example_signer(void)
 {
-    const struct ps_sign_v4_request request = {
+    const struct ps_sign_request request = {
         .unix_ms = 1369353600000,
         .region = "us-east-1",
         .secret_access_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",

@@ -8,7 +8,7 @@ TestSuite(sign_oss1, .timeout = 20);
 
 Test(sign_oss1, signs_headers_as_aliyun_does)
 {
-    static const struct ps_sign_v4_pair headers[] = {
+    static const struct ps_sign_pair headers[] = {
         { "content-md5", "eB5eJF1ptWaXm4bijSPyxw==" },
         { "content-type", "text/html" },
         { "x-oss-meta-magic", "abracadabra" },
@@ -16,7 +16,7 @@ Test(sign_oss1, signs_headers_as_aliyun_does)
         { "x-oss-date", "Wed, 28 Dec 2022 10:27:41 GMT" },
         { "date", "Wed, 28 Dec 2022 10:27:41 GMT" },
     };
-    const struct ps_sign_oss_request request = {
+    const struct ps_sign_request request = {
         .method = "PUT",
         .bucket = "examplebucket",
         .key = "nelson",
@@ -34,7 +34,7 @@ Test(sign_oss1, signs_headers_as_aliyun_does)
 
 Test(sign_oss1, needs_a_date)
 {
-    const struct ps_sign_oss_request request = {
+    const struct ps_sign_request request = {
         .method = "GET", .bucket = "b", .key = "k", .access_key_id = "ak", .secret_access_key = "sk"
     };
     struct ps_buf text = { 0 };
@@ -45,8 +45,8 @@ Test(sign_oss1, needs_a_date)
 
 Test(sign_oss1, presigns_as_aliyun_does)
 {
-    static const struct ps_sign_v4_pair query[] = { { "versionId", "versionId" } };
-    struct ps_sign_oss_request request = {
+    static const struct ps_sign_pair query[] = { { "versionId", "versionId" } };
+    struct ps_sign_request request = {
         .method = "GET",
         .bucket = "bucket",
         .key = "key",

@@ -10,15 +10,15 @@ TestSuite(sign_oss4, .timeout = 20);
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const struct ps_sign_v4_pair query[] = {
+static const struct ps_sign_pair query[] = {
     { "param1", "value1" }, { "+param1", "value3" }, { "|param1", "value4" },
     { "+param2", "" },      { "|param2", NULL },     { "param2", "" },
 };
 
-static struct ps_sign_oss_request vector_request(const struct ps_sign_v4_pair *headers,
-                                                 size_t header_count, int64_t unix_s)
+static struct ps_sign_request vector_request(const struct ps_sign_pair *headers,
+                                             size_t header_count, int64_t unix_s)
 {
-    const struct ps_sign_oss_request request = {
+    const struct ps_sign_request request = {
         .method = "PUT",
         .bucket = "bucket",
         .key = "1234+-/123/1.txt",
@@ -46,7 +46,7 @@ static struct ps_sign_oss_request vector_request(const struct ps_sign_v4_pair *h
         "x-oss-content-sha256", "UNSIGNED-PAYLOAD"                                                 \
     }
 
-static void check_authorization(const struct ps_sign_oss_request *request, const char *expected)
+static void check_authorization(const struct ps_sign_request *request, const char *expected)
 {
     struct ps_buf text = { 0 };
     struct ps_sign_v4_key key = { 0 };
@@ -62,9 +62,8 @@ static void check_authorization(const struct ps_sign_oss_request *request, const
 
 Test(sign_oss4, writes_the_canonical_request_as_aliyun_does)
 {
-    static const struct ps_sign_v4_pair headers[] = { HEADERS("20231216T162057Z") };
-    struct ps_sign_oss_request request =
-        vector_request(headers, COUNT(headers), AT(16, 16, 20, 57));
+    static const struct ps_sign_pair headers[] = { HEADERS("20231216T162057Z") };
+    struct ps_sign_request request = vector_request(headers, COUNT(headers), AT(16, 16, 20, 57));
     struct ps_sign_v4_key key = { 0 };
     struct ps_buf text = { 0 };
     char scope[PS_SIGN_V4_SCOPE_SIZE];
@@ -85,12 +84,11 @@ Test(sign_oss4, writes_the_canonical_request_as_aliyun_does)
 
 Test(sign_oss4, signs_as_aliyun_does)
 {
-    static const struct ps_sign_v4_pair headers[] = { HEADERS("20231216T162057Z") };
-    static const struct ps_sign_v4_pair with_token[] = { HEADERS("20231217T034736Z"),
-                                                         { "x-oss-security-token", "token" } };
-    static const struct ps_sign_v4_pair more[] = { HEADERS("20231216T172512Z") };
-    struct ps_sign_oss_request request =
-        vector_request(headers, COUNT(headers), AT(16, 16, 20, 57));
+    static const struct ps_sign_pair headers[] = { HEADERS("20231216T162057Z") };
+    static const struct ps_sign_pair with_token[] = { HEADERS("20231217T034736Z"),
+                                                      { "x-oss-security-token", "token" } };
+    static const struct ps_sign_pair more[] = { HEADERS("20231216T172512Z") };
+    struct ps_sign_request request = vector_request(headers, COUNT(headers), AT(16, 16, 20, 57));
 
     check_authorization(
         &request,
@@ -98,7 +96,7 @@ Test(sign_oss4, signs_as_aliyun_does)
         "e21d18daa82167720f9b1047ae7e7f1ce7cb77a31e8203a7d5f4624fa0284afe");
 
     request.region = "cb-123";
-    request.product = "oss-cloudbox";
+    request.service = "oss-cloudbox";
     check_authorization(
         &request,
         "OSS4-HMAC-SHA256 Credential=ak/20231216/cb-123/oss-cloudbox/aliyun_v4_request,Signature="
@@ -120,7 +118,7 @@ Test(sign_oss4, signs_as_aliyun_does)
 
 Test(sign_oss4, signs_as_the_c_sdk_does)
 {
-    static const struct ps_sign_v4_pair headers[] = {
+    static const struct ps_sign_pair headers[] = {
         { "x-oss-head1", "value" },
         { "abc", "value" },
         { "zabc", "value" },
@@ -130,7 +128,7 @@ Test(sign_oss4, signs_as_the_c_sdk_does)
         { "x-oss-content-sha256", "UNSIGNED-PAYLOAD" },
     };
     /* 2022-10-16T09:14:31Z */
-    struct ps_sign_oss_request request = vector_request(headers, COUNT(headers), 1665911671);
+    struct ps_sign_request request = vector_request(headers, COUNT(headers), 1665911671);
     static const char signature[] =
         "5028172a0a3806285979896982bee6e36e915cbf428ee7100a809e1f0ff43b64";
     struct ps_buf text = { 0 };
@@ -146,7 +144,7 @@ Test(sign_oss4, signs_as_the_c_sdk_does)
 
 Test(sign_oss4, presigns_as_aliyun_does)
 {
-    static const struct ps_sign_v4_pair headers[] = {
+    static const struct ps_sign_pair headers[] = {
         { "x-oss-head1", "value" },
         { "abc", "value" },
         { "zabc", "value" },
@@ -169,8 +167,7 @@ Test(sign_oss4, presigns_as_aliyun_does)
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct ps_sign_oss_request request =
-            vector_request(headers, COUNT(headers), rows[i].unix_s);
+        struct ps_sign_request request = vector_request(headers, COUNT(headers), rows[i].unix_s);
         struct ps_buf text = { 0 };
 
         request.session_token = rows[i].token;
@@ -185,7 +182,7 @@ Test(sign_oss4, presigns_as_aliyun_does)
 
 Test(sign_oss4, refuses_what_no_url_can_be)
 {
-    struct ps_sign_oss_request request = vector_request(NULL, 0, AT(17, 0, 0, 0));
+    struct ps_sign_request request = vector_request(NULL, 0, AT(17, 0, 0, 0));
     struct ps_buf text = { 0 };
 
     cr_assert_eq(ps_sign_oss4_presign(&request, 0, NULL, &text, NULL), PS_E_INVALID);
