@@ -72,7 +72,8 @@ static void note_failure(struct ps_relay *relay, const struct ps_err *err)
 {
     if (!relay->failed) {
         relay->failed = true;
-        memcpy(&relay->err, err, sizeof(relay->err)); /* gcc 12 -O3 takes `=` for keeping err's address */
+        memcpy(&relay->err, err,
+               sizeof(relay->err)); /* gcc 12 -O3 takes `=` for keeping err's address */
     }
 }
 
