@@ -79,6 +79,26 @@ enum ps_code ps_buf_append_str(struct ps_buf *buf, const char *s, struct ps_err 
     return ps_buf_append(buf, s, strlen(s), err);
 }
 
+enum ps_code ps_buf_append_texts(struct ps_buf *buf, struct ps_err *err, ...)
+{
+    size_t before_bytes = buf->size_bytes;
+    enum ps_code code = PS_OK;
+    const char *text;
+    va_list texts;
+
+    va_start(texts, err);
+    for (text = va_arg(texts, const char *); text != NULL && code == PS_OK;
+         text = va_arg(texts, const char *)) {
+        code = ps_buf_append_str(buf, text, err);
+    }
+    va_end(texts);
+    if (code != PS_OK && buf->data != NULL) {
+        buf->size_bytes = before_bytes;
+        buf->data[before_bytes] = '\0';
+    }
+    return code;
+}
+
 enum ps_code ps_buf_append_format(struct ps_buf *buf, struct ps_err *err, const char *format, ...)
 {
     size_t spare_bytes = buf->capacity_bytes - buf->size_bytes;

@@ -46,6 +46,10 @@ PS_MUST_USE enum ps_code ps_buf_append(struct ps_buf *buf, const void *data, siz
 /** Append the text s without its NUL. Errors as ps_buf_append. */
 PS_MUST_USE enum ps_code ps_buf_append_str(struct ps_buf *buf, const char *s, struct ps_err *err);
 
+/** Append each text up to a NULL, all or nothing; for what every request does, where a format costs. Errors as ps_buf_append. */
+__attribute__((sentinel)) PS_MUST_USE enum ps_code ps_buf_append_texts(struct ps_buf *buf,
+                                                                       struct ps_err *err, ...);
+
 /** Append formatted text. Errors as ps_buf_append. */
 PS_PRINTF(3, 4)
 PS_MUST_USE enum ps_code ps_buf_append_format(struct ps_buf *buf, struct ps_err *err,

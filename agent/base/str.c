@@ -24,18 +24,24 @@ char *ps_strndup(const char *s, size_t size_bytes)
 
 char *ps_str_format(const char *format, ...)
 {
+    char room[256]; /* most are short: formatting twice, to measure and to write, is what costs */
     va_list args;
     int length;
     char *text;
 
     va_start(args, format);
-    length = vsnprintf(NULL, 0, format, args);
+    length = vsnprintf(room, sizeof(room), format, args);
     va_end(args);
     if (length < 0) {
         return NULL;
     }
     text = malloc((size_t)length + 1);
-    if (text != NULL) {
+    if (text == NULL) {
+        return NULL;
+    }
+    if ((size_t)length < sizeof(room)) {
+        memcpy(text, room, (size_t)length + 1);
+    } else {
         va_start(args, format);
         (void)vsnprintf(text, (size_t)length + 1, format, args);
         va_end(args);

@@ -90,54 +90,66 @@ enum ps_code ps_sign_v4_key_fill(const struct ps_sign_request *request, struct p
     return code == PS_OK ? fill_key(request, time, scope, key, err) : code;
 }
 
-enum ps_code ps_sign_v4_signature(const struct ps_sign_request *request, struct ps_sign_v4_key *key,
-                                  char signature[PS_SIGN_V4_HEX_SIZE], struct ps_err *err)
-{
-    struct ps_sign_v4_key own_key = { 0 };
+/* What is written beside a signature. */
+struct signed_with {
     char time[PS_HTTP_DATE_AMZ_SIZE];
     char scope[PS_SIGN_V4_SCOPE_SIZE];
+    struct ps_buf names;
+};
+
+static enum ps_code sign(const struct ps_sign_request *request, struct ps_sign_v4_key *key,
+                         char signature[PS_SIGN_V4_HEX_SIZE], struct signed_with *with,
+                         struct ps_err *err)
+{
+    struct ps_sign_v4_key own_key = { 0 };
+    struct ps_buf text = { 0 };
     char hash[PS_SIGN_V4_HEX_SIZE];
-    char text[sizeof(PS_SIGN_V4_ALGORITHM) + sizeof(time) + sizeof(scope) + sizeof(hash)];
     uint8_t digest[PS_SHA256_SIZE];
-    enum ps_code code = ps_sign_v4_scope(request, time, scope, err);
+    enum ps_code code = ps_sign_v4_scope(request, with->time, with->scope, err);
 
     if (code == PS_OK) {
-        code = ps_sign_v4_canonical_hash(request, hash, err);
+        code = ps_sign_v4_hash_named(request, hash, &with->names, err);
     }
     if (code == PS_OK) {
         key = key != NULL ? key : &own_key;
-        code = fill_key(request, time, scope, key, err);
+        code = fill_key(request, with->time, with->scope, key, err);
     }
     if (code == PS_OK) {
-        (void)snprintf(text, sizeof(text), PS_SIGN_V4_ALGORITHM "\n%s\n%s\n%s", time, scope, hash);
-        hmac_text(key->bytes, text, digest);
+        code = ps_buf_append_texts(&text, err, PS_SIGN_V4_ALGORITHM "\n", with->time, "\n",
+                                   with->scope, "\n", hash, NULL);
+    }
+    if (code == PS_OK) {
+        hmac_text(key->bytes, text.data, digest);
         (void)ps_hex_encode(digest, sizeof(digest), signature);
     }
     ps_sign_v4_key_clear(&own_key);
+    ps_buf_clear(&text);
+    return code;
+}
+
+enum ps_code ps_sign_v4_signature(const struct ps_sign_request *request, struct ps_sign_v4_key *key,
+                                  char signature[PS_SIGN_V4_HEX_SIZE], struct ps_err *err)
+{
+    struct signed_with with = { .names = { 0 } };
+    enum ps_code code = sign(request, key, signature, &with, err);
+
+    ps_buf_clear(&with.names);
     return code;
 }
 
 enum ps_code ps_sign_v4_authorize(const struct ps_sign_request *request, struct ps_sign_v4_key *key,
                                   struct ps_buf *authorization, struct ps_err *err)
 {
-    struct ps_buf names = { 0 };
-    char time[PS_HTTP_DATE_AMZ_SIZE];
-    char scope[PS_SIGN_V4_SCOPE_SIZE];
+    struct signed_with with = { .names = { 0 } };
     char signature[PS_SIGN_V4_HEX_SIZE];
-    enum ps_code code = ps_sign_v4_scope(request, time, scope, err);
+    enum ps_code code = sign(request, key, signature, &with, err);
 
     if (code == PS_OK) {
-        code = ps_sign_v4_signature(request, key, signature, err);
+        code = ps_buf_append_texts(authorization, err,
+                                   PS_SIGN_V4_ALGORITHM " Credential=", request->access_key_id, "/",
+                                   with.scope, ", SignedHeaders=", ps_buf_peek(&with.names),
+                                   ", Signature=", signature, NULL);
     }
-    if (code == PS_OK) {
-        code = ps_sign_v4_append_names(&names, request, err);
-    }
-    if (code == PS_OK) {
-        code = ps_buf_append_format(authorization, err,
-                                    PS_SIGN_V4_ALGORITHM
-                                    " Credential=%s/%s, SignedHeaders=%s, Signature=%s",
-                                    request->access_key_id, scope, ps_buf_peek(&names), signature);
-    }
-    ps_buf_clear(&names);
+    ps_buf_clear(&with.names);
     return code;
 }

@@ -17,14 +17,16 @@ struct entry {
 struct entries {
     struct entry *items;
     size_t count;
+    char *texts; /* of all items; NULL = each has its own */
 };
 
 static void entries_clear(struct entries *entries)
 {
-    for (size_t i = 0; i < entries->count; i++) {
+    for (size_t i = 0; i < entries->count && entries->texts == NULL; i++) {
         free(entries->items[i].name);
         free(entries->items[i].value);
     }
+    free(entries->texts);
     free(entries->items);
     memset(entries, 0, sizeof(*entries));
 }
@@ -104,36 +106,39 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* Trimmed, and each run of blanks inside made one space. */
-static char *normalise_value(const char *value)
+/* Trimmed, and each run of blanks inside made one space. Returns what is behind it. */
+static char *normalise_value(const char *value, char *out)
 {
-    char *text = ps_strdup(value);
-    char *out = text;
+    const char *start = out;
 
-    if (text == NULL) {
-        return NULL;
-    }
-    for (const char *in = text; *in != '\0'; in++) {
+    for (const char *in = value; *in != '\0'; in++) {
         if (!is_blank(*in)) {
             *out++ = *in;
-        } else if (out != text && !is_blank(in[1]) && in[1] != '\0') {
+        } else if (out != start && !is_blank(in[1]) && in[1] != '\0') {
             *out++ = ' ';
         }
     }
-    *out = '\0';
-    return text;
+    *out++ = '\0';
+    return out;
 }
 
-static char *lower_heap(const char *name)
+static char *lower_name(const char *name, char *out)
 {
-    char *text = ps_strdup(name);
-
-    for (char *c = text; c != NULL && *c != '\0'; c++) {
-        if (*c >= 'A' && *c <= 'Z') {
-            *c = (char)(*c - 'A' + 'a');
-        }
+    for (const char *in = name; *in != '\0'; in++) {
+        *out++ = (char)(*in >= 'A' && *in <= 'Z' ? *in - 'A' + 'a' : *in);
     }
-    return text;
+    *out++ = '\0';
+    return out;
+}
+
+static size_t texts_size(const struct ps_sign_request *request)
+{
+    size_t size_bytes = 1;
+
+    for (size_t i = 0; i < request->header_count; i++) {
+        size_bytes += strlen(request->headers[i].name) + strlen(request->headers[i].value) + 2;
+    }
+    return size_bytes;
 }
 
 static enum ps_code sort_headers(const struct ps_sign_request *request, struct entries *entries_out,
@@ -141,27 +146,30 @@ static enum ps_code sort_headers(const struct ps_sign_request *request, struct e
 {
     enum ps_code code = entries_init(entries_out, request->header_count, err);
     bool has_host = false;
+    char *text = malloc(texts_size(request));
 
+    entries_out->texts = text;
+    if (code != PS_OK || text == NULL) {
+        entries_out->count = 0;
+        entries_clear(entries_out);
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    }
     for (size_t i = 0; i < entries_out->count; i++) {
         struct entry *entry = &entries_out->items[i];
 
-        entry->name = lower_heap(request->headers[i].name);
-        entry->value = normalise_value(request->headers[i].value);
+        entry->name = text;
+        text = lower_name(request->headers[i].name, text);
+        entry->value = text;
+        text = normalise_value(request->headers[i].value, text);
         entry->order = i;
-        if (entry->name == NULL || entry->value == NULL) {
-            entries_clear(entries_out);
-            return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
-        }
         has_host = has_host || strcmp(entry->name, "host") == 0;
     }
-    if (code == PS_OK && !has_host) {
+    if (!has_host) {
         entries_clear(entries_out);
         return ps_err_set(err, PS_E_INVALID, "signature: no host header");
     }
-    if (code == PS_OK) {
-        qsort(entries_out->items, entries_out->count, sizeof(*entries_out->items), compare_headers);
-    }
-    return code;
+    qsort(entries_out->items, entries_out->count, sizeof(*entries_out->items), compare_headers);
+    return PS_OK;
 }
 
 static bool repeats(const struct entries *entries, size_t index)
@@ -177,10 +185,10 @@ static enum ps_code append_headers(struct ps_buf *out, const struct entries *ent
 
     for (size_t i = 0; i < entries->count && code == PS_OK; i++) {
         if (repeats(entries, i)) {
-            code = ps_buf_append_format(out, err, ",%s", entries->items[i].value);
+            code = ps_buf_append_texts(out, err, ",", entries->items[i].value, NULL);
         } else {
-            code = ps_buf_append_format(out, err, "%s%s:%s", i > 0 ? "\n" : "",
-                                        entries->items[i].name, entries->items[i].value);
+            code = ps_buf_append_texts(out, err, i > 0 ? "\n" : "", entries->items[i].name, ":",
+                                       entries->items[i].value, NULL);
         }
     }
     return code == PS_OK ? ps_buf_append_str(out, "\n", err) : code;
@@ -193,7 +201,7 @@ static enum ps_code append_signed_names(struct ps_buf *out, const struct entries
 
     for (size_t i = 0; i < entries->count && code == PS_OK; i++) {
         if (!repeats(entries, i)) {
-            code = ps_buf_append_format(out, err, "%s%s", i > 0 ? ";" : "", entries->items[i].name);
+            code = ps_buf_append_texts(out, err, i > 0 ? ";" : "", entries->items[i].name, NULL);
         }
     }
     return code;
@@ -204,8 +212,9 @@ static enum ps_code append_signed_names(struct ps_buf *out, const struct entries
 static enum ps_code append_canonical(struct ps_buf *out, const struct ps_sign_request *request,
                                      const struct entries *headers, struct ps_err *err)
 {
-    enum ps_code code = ps_buf_append_format(out, err, "%s\n%s\n", request->method,
-                                             request->path[0] != '\0' ? request->path : "/");
+    enum ps_code code =
+        ps_buf_append_texts(out, err, request->method, "\n",
+                            request->path[0] != '\0' ? request->path : "/", "\n", NULL);
 
     if (code == PS_OK) {
         code = ps_sign_v4_append_query(out, request, err);
@@ -223,10 +232,28 @@ static enum ps_code append_canonical(struct ps_buf *out, const struct ps_sign_re
         code = append_signed_names(out, headers, err);
     }
     if (code == PS_OK) {
-        code = ps_buf_append_format(out, err, "\n%s",
-                                    request->payload_hash != NULL ? request->payload_hash
-                                                                  : PS_SIGN_V4_UNSIGNED_PAYLOAD);
+        code = ps_buf_append_texts(out, err, "\n",
+                                   request->payload_hash != NULL ? request->payload_hash
+                                                                 : PS_SIGN_V4_UNSIGNED_PAYLOAD,
+                                   NULL);
     }
+    return code;
+}
+
+/* names may be NULL. */
+static enum ps_code canonical_named(const struct ps_sign_request *request, struct ps_buf *canonical,
+                                    struct ps_buf *names, struct ps_err *err)
+{
+    struct entries headers = { 0 };
+    enum ps_code code = sort_headers(request, &headers, err);
+
+    if (code == PS_OK) {
+        code = append_canonical(canonical, request, &headers, err);
+    }
+    if (code == PS_OK && names != NULL) {
+        code = append_signed_names(names, &headers, err);
+    }
+    entries_clear(&headers);
     return code;
 }
 
@@ -244,8 +271,8 @@ enum ps_code ps_sign_v4_append_query(struct ps_buf *out, const struct ps_sign_re
     }
     code = sort_query(request->query, request->query_count, &entries, err);
     for (size_t i = 0; i < entries.count && code == PS_OK; i++) {
-        code = ps_buf_append_format(out, err, "%s%s=%s", i > 0 ? "&" : "", entries.items[i].name,
-                                    entries.items[i].value);
+        code = ps_buf_append_texts(out, err, i > 0 ? "&" : "", entries.items[i].name, "=",
+                                   entries.items[i].value, NULL);
     }
     entries_clear(&entries);
     return code;
@@ -267,22 +294,22 @@ enum ps_code ps_sign_v4_append_names(struct ps_buf *out, const struct ps_sign_re
 enum ps_code ps_sign_v4_canonical(const struct ps_sign_request *request, struct ps_buf *canonical,
                                   struct ps_err *err)
 {
-    struct entries headers = { 0 };
-    enum ps_code code = sort_headers(request, &headers, err);
-
-    if (code == PS_OK) {
-        code = append_canonical(canonical, request, &headers, err);
-    }
-    entries_clear(&headers);
-    return code;
+    return canonical_named(request, canonical, NULL, err);
 }
 
 enum ps_code ps_sign_v4_canonical_hash(const struct ps_sign_request *request,
                                        char hash[PS_SIGN_V4_HEX_SIZE], struct ps_err *err)
 {
+    return ps_sign_v4_hash_named(request, hash, NULL, err);
+}
+
+enum ps_code ps_sign_v4_hash_named(const struct ps_sign_request *request,
+                                   char hash[PS_SIGN_V4_HEX_SIZE], struct ps_buf *names,
+                                   struct ps_err *err)
+{
     struct ps_buf canonical = { 0 };
     uint8_t digest[PS_SHA256_SIZE];
-    enum ps_code code = ps_sign_v4_canonical(request, &canonical, err);
+    enum ps_code code = canonical_named(request, &canonical, names, err);
 
     if (code == PS_OK) {
         ps_sha256(canonical.data, canonical.size_bytes, digest);

@@ -89,15 +89,16 @@ static void drop_default_port(const struct ps_s3_store *store, char *host)
 static enum ps_code add_line(struct ps_s3_request *request, const char *name, const char *value,
                              struct ps_err *err)
 {
+    struct ps_buf line = { 0 };
     /* curl takes "name;" as a header without a value. */
-    char *line =
-        value[0] != '\0' ? ps_str_format("%s: %s", name, value) : ps_str_format("%s;", name);
+    enum ps_code code =
+        ps_buf_append_texts(&line, err, name, value[0] != '\0' ? ": " : ";", value, NULL);
 
-    if (line == NULL) {
-        return no_memory(err);
+    if (code == PS_OK) {
+        request->lines[request->line_count++] = ps_buf_steal(&line);
     }
-    request->lines[request->line_count++] = line;
-    return PS_OK;
+    ps_buf_clear(&line);
+    return code;
 }
 
 /* What is signed: the caller's headers, and those of every request. */
@@ -197,8 +198,8 @@ static enum ps_code write_out(const struct signing *signing, const struct ps_s3_
                               const struct ps_s3_pairs *query, struct ps_s3_request *request,
                               struct ps_err *err)
 {
-    enum ps_code code = ps_buf_append_format(&request->url, err, "%s://%s%s", store->scheme,
-                                             signing->host, ps_buf_peek(&signing->path));
+    enum ps_code code = ps_buf_append_texts(&request->url, err, store->scheme, "://", signing->host,
+                                            ps_buf_peek(&signing->path), NULL);
 
     if (code == PS_OK) {
         code = append_query(&request->url, query, err);

@@ -40,6 +40,22 @@ Test(buf, bytes_of_all_values_are_kept)
     ps_buf_clear(&buf);
 }
 
+Test(buf, texts_are_appended_all_or_none)
+{
+    struct ps_buf buf;
+    struct ps_err err;
+
+    ps_buf_init(&buf, 10);
+
+    cr_assert_eq(ps_buf_append_texts(&buf, &err, "ab", "", "c", NULL), PS_OK);
+    cr_assert_str_eq(ps_buf_peek(&buf), "abc");
+    cr_assert_eq(ps_buf_append_texts(&buf, &err, "defg", "hijk", NULL), PS_E_TOO_LARGE);
+    cr_assert_str_eq(ps_buf_peek(&buf), "abc", "unchanged on failure");
+    cr_assert_eq(ps_buf_append_texts(&buf, &err, NULL), PS_OK);
+    cr_assert_str_eq(ps_buf_peek(&buf), "abc");
+    ps_buf_clear(&buf);
+}
+
 Test(buf, nothing_grows_over_the_limit)
 {
     struct ps_buf buf;
