@@ -15,12 +15,6 @@ enum {
     CONNECTIONS_KEPT = 64
 };
 
-struct socket_watch {
-    uv_poll_t poll;
-    struct ps_http_client *client;
-    curl_socket_t fd;
-};
-
 static void finish_messages(struct ps_http_client *client)
 {
     CURLMsg *message;
@@ -97,22 +91,19 @@ static void act(struct ps_http_client *client, curl_socket_t fd, int events)
     after_curl(client);
 }
 
-static void on_socket_event(uv_poll_t *poll, int status, int events)
+/* After an error both are set: curl reads, as an answer that came before the reset is still to be had.
+ * CURL_CSELECT_ERR would drop it. */
+static void on_socket_event(void *user, int fd, int events)
 {
-    struct socket_watch *watch = poll->data;
     int curl_events = 0;
 
-    if (status < 0) {
-        /* Let curl read: an answer that came before the reset is still to be had. CURL_CSELECT_ERR would drop it. */
-        curl_events = CURL_CSELECT_IN | CURL_CSELECT_OUT;
-    }
     if ((events & UV_READABLE) != 0) {
         curl_events |= CURL_CSELECT_IN;
     }
     if ((events & UV_WRITABLE) != 0) {
         curl_events |= CURL_CSELECT_OUT;
     }
-    act(watch->client, watch->fd, curl_events);
+    act(user, fd, curl_events);
 }
 
 static void on_timeout(uv_timer_t *timer)
@@ -125,62 +116,35 @@ static void on_kick(uv_timer_t *timer)
     after_curl(timer->data);
 }
 
-static void free_watch(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
 static void free_timer(uv_handle_t *handle)
 {
     free(handle);
 }
 
-static struct socket_watch *watch_new(struct ps_http_client *client, curl_socket_t fd)
-{
-    struct socket_watch *watch = calloc(1, sizeof(*watch));
-
-    if (watch == NULL) {
-        return NULL;
-    }
-    if (uv_poll_init_socket(client->loop, &watch->poll, fd) != 0) {
-        free(watch);
-        return NULL;
-    }
-    watch->poll.data = watch;
-    watch->client = client;
-    watch->fd = fd;
-    (void)curl_multi_assign(client->multi, fd, watch);
-    return watch;
-}
-
+/* socket_user is set for a socket that was added. */
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
 {
     struct ps_http_client *client = user;
-    struct socket_watch *watch = socket_user;
     int events = 0;
 
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
-        if (watch != NULL) {
-            (void)uv_poll_stop(&watch->poll);
+        if (socket_user != NULL) {
+            ps_socket_set_forget(client->sockets, fd);
             (void)curl_multi_assign(client->multi, fd, NULL);
-            uv_close((uv_handle_t *)&watch->poll, free_watch);
         }
         return 0;
     }
-    if (watch == NULL) {
-        watch = watch_new(client, fd);
-        if (watch == NULL) {
-            return -1;
-        }
+    events |= (what & CURL_POLL_IN) != 0 ? UV_READABLE : 0;
+    events |= (what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0;
+    if (socket_user != NULL) {
+        return ps_socket_set_change(client->sockets, fd, events) ? 0 : -1;
     }
-    if ((what & CURL_POLL_IN) != 0) {
-        events |= UV_READABLE;
+    if (!ps_socket_set_add(client->sockets, fd, events)) {
+        return -1;
     }
-    if ((what & CURL_POLL_OUT) != 0) {
-        events |= UV_WRITABLE;
-    }
-    return uv_poll_start(&watch->poll, events, on_socket_event) == 0 ? 0 : -1;
+    (void)curl_multi_assign(client->multi, fd, client);
+    return 0;
 }
 
 static int want_timer(CURLM *multi, long timeout_ms, void *user)
@@ -242,6 +206,10 @@ enum ps_code ps_http_client_new(struct ps_http_client **client_out, uv_loop_t *l
         ps_http_client_free(client);
         return ps_err_set(err, PS_E_NO_MEMORY, "HTTP client: out of memory");
     }
+    if (ps_socket_set_new(&client->sockets, loop, on_socket_event, client, err) != PS_OK) {
+        ps_http_client_free(client);
+        return err != NULL ? ps_err_wrap(err, err->code, "HTTP client") : PS_E_IO;
+    }
     set_up_multi(client);
     *client_out = client;
     return PS_OK;
@@ -264,6 +232,7 @@ void ps_http_client_free(struct ps_http_client *client)
     if (client->multi != NULL) {
         (void)curl_multi_cleanup(client->multi);
     }
+    ps_socket_set_close(client->sockets);
     timer_close(client->timer);
     timer_close(client->kick);
     free(client->user_agent);

@@ -23,6 +23,9 @@
 struct ps_http_client;
 struct ps_http_request;
 
+/** Largest body that can be handed over in memory: libcurl sends up to 64 KiB with the head. */
+#define PS_HTTP_SMALL_BODY_BYTES ((uint64_t)32 * 1024)
+
 /** What a body reader answers instead of a count of bytes. */
 #define PS_BODY_LATER (-1) /* nothing yet: the owner calls ps_http_resume when there is */
 #define PS_BODY_FAILED                                                                             \
@@ -65,6 +68,13 @@ struct ps_http_options {
     uint64_t body_size_bytes; /* Content-Length of PUT and POST; 0 = an empty body */
     /** Fill into with up to size bytes of the body from offset on. NULL when there is no body. */
     ssize_t (*read_body)(void *user, uint64_t offset, void *into, size_t size);
+    /**
+     * A whole body of up to PS_HTTP_SMALL_BODY_BYTES in memory, instead of read_body: it goes out in one send(2) with the
+     * head. Borrowed until on_done. NULL = none. on_send comes each time before it is sent: again when a kept connection
+     * turns out to be dead.
+     */
+    const void *small_body;
+    void (*on_send)(void *user);
 
     /** Status and headers are there. May be NULL. */
     void (*on_answer)(void *user, const struct ps_http_answer *answer);

@@ -10,6 +10,7 @@
 #define PS_HTTP_HTTP_INTERNAL_H
 
 #include "http/http_client.h"
+#include "http/socket_set.h"
 
 #include <curl/curl.h>
 
@@ -53,6 +54,7 @@ struct ps_http_request {
 
     uint64_t body_size_bytes;
     ssize_t (*read_body)(void *user, uint64_t offset, void *into, size_t size);
+    void (*on_send)(void *user); /* with a small body */
     void (*on_answer)(void *user, const struct ps_http_answer *answer);
     enum ps_push (*on_data)(void *user, const void *data, size_t size_bytes);
     void (*on_done)(void *user, const struct ps_http_answer *answer, const struct ps_err *err);
@@ -63,13 +65,15 @@ struct ps_http_client {
     uv_loop_t *loop;
     CURLM *multi;
     char *user_agent;
+    struct ps_socket_set *sockets;
     uv_timer_t *timer; /* curl's timeouts; on the heap, as it outlives the client until closed */
     uv_timer_t *kick;  /* runs what was put off, on the next turn of the loop */
     bool in_curl;      /* a callback of the multi handle may be on the stack */
     struct ps_http_request *requests;
     struct ps_http_request
-        *put_off;       /* those to be added, woken or removed when curl has returned */
-    CURL *idle_easy[8]; /* handles kept for the next requests: their buffers are warm */
+        *put_off; /* those to be added, woken or removed when curl has returned */
+    CURL
+        *idle_easy[64]; /* handles kept for the next requests; curl frees their buffers by itself */
     size_t idle_count;
     struct ps_http_stats stats;
 };

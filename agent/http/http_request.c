@@ -61,6 +61,24 @@ static int on_curl_seek(void *user, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
+/* curl is about to send the head and the small body with it; each time, also when it starts over. */
+static int on_curl_prereq(void *user, char *primary_ip, char *local_ip, int primary_port,
+                          int local_port)
+{
+    struct ps_http_request *request = user;
+
+    (void)primary_ip;
+    (void)local_ip;
+    (void)primary_port;
+    (void)local_port;
+    if (request->state == PS_HTTP_CANCELLED) {
+        return CURL_PREREQFUNC_ABORT;
+    }
+    request->client->stats.sent_bytes += request->body_size_bytes;
+    request->on_send(request->user);
+    return CURL_PREREQFUNC_OK;
+}
+
 static size_t keep_body(struct ps_http_request *request, const char *data, size_t size_bytes)
 {
     enum ps_code code = ps_buf_append(&request->answer.body, data, size_bytes, NULL);
@@ -158,11 +176,25 @@ static enum ps_code set_headers(struct ps_http_request *request,
     return PS_OK;
 }
 
+static void set_small_body(struct ps_http_request *request, const struct ps_http_options *options)
+{
+    CURL *easy = request->easy;
+
+    (void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, options->method);
+    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)options->body_size_bytes);
+    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, options->small_body);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_curl_prereq);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, request);
+}
+
 static void set_method(struct ps_http_request *request, const struct ps_http_options *options)
 {
     CURL *easy = request->easy;
 
-    if (strcmp(options->method, "PUT") == 0 || strcmp(options->method, "POST") == 0) {
+    if (options->small_body != NULL) {
+        set_small_body(request, options);
+    } else if (strcmp(options->method, "PUT") == 0 || strcmp(options->method, "POST") == 0) {
         (void)curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
         (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, options->method);
         (void)curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
@@ -333,6 +365,7 @@ enum ps_code ps_http_request_new(struct ps_http_client *client,
     request->client = client;
     request->body_size_bytes = options->body_size_bytes;
     request->read_body = options->read_body;
+    request->on_send = options->on_send;
     request->on_answer = options->on_answer;
     request->on_data = options->on_data;
     request->on_done = options->on_done;

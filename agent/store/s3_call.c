@@ -130,6 +130,18 @@ static ssize_t on_http_read(void *user, uint64_t offset, void *into, size_t size
     return got;
 }
 
+/* A small body is about to be sent with its head. */
+static void on_http_send(void *user)
+{
+    struct ps_s3_call *call = user;
+
+    if (call->body_was_read) { /* as in on_http_read */
+        call->maybe_done = true;
+        call->sent_count++;
+    }
+    call->body_was_read = true;
+}
+
 static void on_http_answer(void *user, const struct ps_http_answer *answer)
 {
     struct ps_s3_call *call = user;
@@ -241,7 +253,11 @@ static enum ps_code start_http(struct ps_s3_call *call, const struct ps_s3_reque
     } else {
         http.body_size_bytes = call->options.text.size_bytes;
     }
-    if (http.body_size_bytes != 0) {
+    if (call->options.data != NULL && call->data.bytes != NULL && http.body_size_bytes != 0 &&
+        http.body_size_bytes <= PS_HTTP_SMALL_BODY_BYTES) {
+        http.small_body = call->data.bytes;
+        http.on_send = on_http_send;
+    } else if (http.body_size_bytes != 0) {
         http.read_body = on_http_read;
     }
     set_limits(call, &http);

@@ -69,6 +69,8 @@ struct ps_body {
     uint64_t size_bytes;
     ssize_t (*read)(void *user, uint64_t offset, void *into, size_t size);
     void *user;
+    const void
+        *bytes; /* the same in memory, where it is; a store need not read then. NULL = it is not */
 };
 
 /** Bytes coming from the store. */

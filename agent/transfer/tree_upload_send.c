@@ -114,7 +114,12 @@ static void put_small(struct slot *slot)
     const struct ps_upload_wishes *wishes = &slot->op->options.wishes;
     struct ps_put_request request = {
         .key = slot->key,
-        .body = { .size_bytes = slot->item->size_bytes, .read = read_small, .user = slot },
+        .body = {
+            .size_bytes = slot->item->size_bytes,
+            .read = read_small,
+            .user = slot,
+            .bytes = slot->item->data,
+        },
         .checksum = slot->item->checksum,
         .options = {
             .checksum = slot->op->algorithm,

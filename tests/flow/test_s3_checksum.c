@@ -225,6 +225,41 @@ Test(s3_checksum, says_that_the_object_exists)
     s3_rig_close(&rig);
 }
 
+/* A body in memory goes out with the head, past every reader: that it was sent must be known all the same. */
+Test(s3_checksum, knows_that_a_body_in_memory_may_have_arrived)
+{
+    static const char *const names[] = { "lost answer", "dead kept connection" };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct ps_put_request request = s3_rig_digits_request();
+        struct ps_err err = { 0 };
+        struct rig rig;
+
+        s3_rig_open(&rig);
+        if (i == 1) {
+            http_server_answer_file(rig.server, "put/200.http");
+            s3_rig_put(&rig);
+        }
+        http_server_answer_nothing(rig.server);
+        http_server_answer_file(rig.server, "put/412_precondition_failed.http");
+        request.options.create_only = true;
+        request.body.bytes = DIGITS;
+        request.body.read = NULL;
+        memset(&rig.seen, 0, sizeof(rig.seen));
+
+        (void)ps_store_put(rig.store, &request, s3_rig_on_put, &rig.seen, &err);
+        s3_rig_wait(&rig);
+
+        cr_assert_eq(rig.seen.err.code, PS_E_UNKNOWN_OUTCOME, "%s", names[i]);
+        s3_rig_check_requests(&rig, 2 + i);
+        cr_assert_str_eq(http_server_request(rig.server, 1 + i)->method, "PUT");
+        cr_assert_str_eq(http_server_request(rig.server, 1 + i)->body, DIGITS, "%s", names[i]);
+        s3_rig_check_header(&rig, 1 + i, "content-type", "application/octet-stream");
+        s3_rig_check_header(&rig, 1 + i, "content-length", "9");
+        s3_rig_close(&rig);
+    }
+}
+
 Test(s3_checksum, does_not_know_who_made_an_object_that_exists_after_a_lost_answer)
 {
     struct rig rig;
