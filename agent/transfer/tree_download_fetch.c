@@ -121,21 +121,22 @@ static void on_written(struct ps_job *job)
 
 void ps_tree_download_write(struct ps_tree_download *op)
 {
-    bool any = false;
+    uint32_t waiting_count = 0;
 
-    if (op->writing) {
+    for (uint32_t i = 0; i < op->slot_count; i++) {
+        waiting_count += op->slots[i].state == SLOT_WAITING ? 1 : 0;
+    }
+    if (op->writing || waiting_count == 0 ||
+        (waiting_count < WRITE_MIN && waiting_count < op->busy_count)) {
         return;
     }
     for (uint32_t i = 0; i < op->slot_count; i++) {
         if (op->slots[i].state == SLOT_WAITING) {
             op->slots[i].state = SLOT_WRITING;
-            any = true;
         }
     }
-    if (any) {
-        op->writing = true;
-        ps_job_start(&op->write_job, op->options.loop, op, run_write, on_written);
-    }
+    op->writing = true;
+    ps_job_start(&op->write_job, op->options.loop, op, run_write, on_written);
 }
 
 /* --- fetching --- */
@@ -217,6 +218,7 @@ void ps_tree_download_get_small(struct slot *slot)
     const struct ps_get_request request = {
         .key = slot->key,
         .sink = { .write = on_data, .user = slot },
+        .buffer_bytes = slot->size_bytes <= RECEIVE_BYTES / 2 ? RECEIVE_BYTES : 0,
         .on_info = on_get_info,
     };
     struct ps_err err;

@@ -20,6 +20,10 @@ enum {
     SMALL_MIN = 32,
     SMALL_MAX = 64,
     SMALL_BYTES = 256 * 1024,
+    /** Taken by one recv(2) of what is small enough; with the head it fits. */
+    RECEIVE_BYTES = 16 * 1024,
+    /** Received objects are written when so many wait, or nothing else is under way: each hop to a worker costs. */
+    WRITE_MIN = 8,
     BIG_MAX = 2,
     /** Listed objects that wait: a page is asked for when fewer do. */
     WAITING_MIN = 500,

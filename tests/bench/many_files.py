@@ -2,8 +2,9 @@
 """10,000 files of 4 KiB to versitygw and back: purser against s5cmd 2.3.0, in turn in one run: up, list, down, delete.
 
 Gates: wall time at most s5cmd's, a third of its CPU seconds. Medians of three rounds. versitygw keeps its metadata in
-extended attributes here and connections alive (its default closes each, which no other store does).
-Usage: many_files.py [files]; PURSER names the binary (release build)."""
+extended attributes here. By default it closes each connection, which no other store does: then both pay for a new one a
+file; --keep-alive has it keep them.
+Usage: many_files.py [files] [--keep-alive]; PURSER names the binary (release build)."""
 import os
 import pathlib
 import shutil
@@ -28,14 +29,16 @@ def measured(args, env):
 
 
 def main():
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10000
+    kept = ["--keep-alive"] if "--keep-alive" in sys.argv else []
+    numbers = [arg for arg in sys.argv[1:] if arg.isdigit()]
+    count = int(numbers[0]) if numbers else 10000
     subprocess.run(["bash", str(pathlib.Path(__file__).parent / "install_s5cmd.sh")], check=True)
     top = pathlib.Path(tempfile.mkdtemp(prefix="purser-bench-"))
     tools = pathlib.Path(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache"))) / "purser-tests" / "bin"
     os.environ["PATH"] = f"{tools}:{os.environ['PATH']}"
     port = free_port()
     (top / "data" / "bkt").mkdir(parents=True)
-    server = subprocess.Popen(["versitygw", "--port", f"127.0.0.1:{port}", "--keep-alive", "posix", str(top / "data")],
+    server = subprocess.Popen(["versitygw", "--port", f"127.0.0.1:{port}", *kept, "posix", str(top / "data")],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                               env=dict(os.environ, ROOT_ACCESS_KEY="testkey123", ROOT_SECRET_KEY="testsecret123"))
     try:
