@@ -164,4 +164,27 @@ PS_MUST_USE enum ps_code ps_checkpoint_ranges(struct ps_state *state, const char
 PS_MUST_USE enum ps_code ps_checkpoint_download_end(struct ps_state *state, const char *path,
                                                     struct ps_err *err);
 
+/**
+ * What an extraction has come to, for a download whose range_size_bytes is 0: row 0 is a point, which is replaced, the
+ * rows behind it are pieces, which stay. Their bytes are the extraction's own affair.
+ *
+ * piece_number counts from 1; size 0 = no piece. Errors: PS_E_NOT_FOUND when the download is gone; PS_E_NO_SPACE; PS_E_IO.
+ */
+PS_MUST_USE enum ps_code ps_checkpoint_extract_note(struct ps_state *state, const char *path,
+                                                    const void *point, size_t point_size_bytes,
+                                                    uint32_t piece_number, const void *piece,
+                                                    size_t piece_size_bytes, struct ps_err *err);
+
+/**
+ * Call each for the point and then the pieces of path; data is borrowed for the call. None when there is no download. It
+ * may begin again at row 0, when another process has made the map larger.
+ *
+ * Errors:  those of each; PS_E_PARSE for a damaged row.
+ */
+PS_MUST_USE enum ps_code
+ps_checkpoint_extract_each(struct ps_state *state, const char *path,
+                           enum ps_code (*each)(void *user, uint32_t row_index, const void *data,
+                                                size_t size_bytes, struct ps_err *err),
+                           void *user, struct ps_err *err);
+
 #endif

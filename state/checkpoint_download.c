@@ -235,6 +235,110 @@ enum ps_code ps_checkpoint_ranges(struct ps_state *state, const char *path,
     return PS_OK;
 }
 
+/* --- extractions --- */
+
+struct extract_note {
+    const char *path;
+    struct ps_buf values[2]; /* point, piece */
+    uint32_t piece_number;   /* 0 = no piece */
+};
+
+static enum ps_code extract_note_body(struct ps_txn *txn, void *user)
+{
+    const struct extract_note *note = user;
+    struct ps_key key;
+    uint64_t number = 0;
+    bool found = false;
+    enum ps_code code = find_number(txn, note->path, &found, &number, &key);
+
+    if (code == PS_OK && !found) {
+        code = ps_err_set(txn->err, PS_E_NOT_FOUND, "%s: its download record is gone", note->path);
+    }
+    if (code == PS_OK) {
+        ps_key_from_number(&key, number, 0);
+        code = ps_txn_put(txn, PS_DB_DOWNLOAD_RANGES, &key, &note->values[0]);
+    }
+    if (code == PS_OK && note->piece_number != 0) {
+        ps_key_from_number(&key, number, note->piece_number);
+        code = ps_txn_put(txn, PS_DB_DOWNLOAD_RANGES, &key, &note->values[1]);
+    }
+    return code;
+}
+
+enum ps_code ps_checkpoint_extract_note(struct ps_state *state, const char *path, const void *point,
+                                        size_t point_size_bytes, uint32_t piece_number,
+                                        const void *piece, size_t piece_size_bytes,
+                                        struct ps_err *err)
+{
+    struct extract_note note = {
+        .path = path,
+        .piece_number = piece_size_bytes != 0 ? piece_number : 0,
+    };
+    const uint8_t version = PS_RECORD_VERSION;
+    enum ps_code code = PS_OK;
+
+    ps_buf_init(&note.values[0], SIZE_MAX);
+    ps_buf_init(&note.values[1], SIZE_MAX);
+    for (size_t i = 0; i < 2 && code == PS_OK; i++) {
+        code = ps_buf_append(&note.values[i], &version, 1, err);
+    }
+    if (code == PS_OK) {
+        code = ps_buf_append(&note.values[0], point, point_size_bytes, err);
+    }
+    if (code == PS_OK) {
+        code = ps_buf_append(&note.values[1], piece, piece_size_bytes, err);
+    }
+    if (code == PS_OK) {
+        code = ps_state_write(state, extract_note_body, &note, err);
+    }
+    ps_buf_clear(&note.values[0]);
+    ps_buf_clear(&note.values[1]);
+    return code;
+}
+
+struct extract_each {
+    const char *path;
+    enum ps_code (*each)(void *user, uint32_t row_index, const void *data, size_t size_bytes,
+                         struct ps_err *err);
+    void *user;
+};
+
+static enum ps_code each_extract_row(struct ps_txn *txn, void *user, uint32_t row_index,
+                                     const MDB_val *value)
+{
+    const struct extract_each *each = user;
+    const uint8_t *bytes = value->mv_data;
+
+    if (value->mv_size < 1 || bytes[0] != PS_RECORD_VERSION) {
+        return ps_err_set(txn->err, PS_E_PARSE, "%s: its checkpoint is damaged", each->path);
+    }
+    return each->each(each->user, row_index, bytes + 1, value->mv_size - 1, txn->err);
+}
+
+static enum ps_code extract_each_body(struct ps_txn *txn, void *user)
+{
+    struct extract_each *each = user;
+    struct ps_key key;
+    uint64_t number = 0;
+    bool found = false;
+    enum ps_code code = find_number(txn, each->path, &found, &number, &key);
+
+    return code == PS_OK && found
+               ? ps_txn_each_row(txn, PS_DB_DOWNLOAD_RANGES, number, 0, each_extract_row, each)
+               : code;
+}
+
+enum ps_code ps_checkpoint_extract_each(struct ps_state *state, const char *path,
+                                        enum ps_code (*each)(void *user, uint32_t row_index,
+                                                             const void *data, size_t size_bytes,
+                                                             struct ps_err *err),
+                                        void *user, struct ps_err *err)
+{
+    struct extract_each rows = { .path = path, .each = each, .user = user };
+
+    return ps_state_read(state, extract_each_body, &rows, err);
+}
+
 /* --- end --- */
 
 static enum ps_code end_body(struct ps_txn *txn, void *user)

@@ -24,6 +24,7 @@
     X(archive_entry_copy_symlink)                                                                  \
     X(archive_entry_filetype)                                                                      \
     X(archive_entry_free)                                                                          \
+    X(archive_entry_gid)                                                                           \
     X(archive_entry_hardlink)                                                                      \
     X(archive_entry_is_data_encrypted)                                                             \
     X(archive_entry_mtime)                                                                         \
@@ -42,13 +43,16 @@
     X(archive_entry_size_is_set)                                                                   \
     X(archive_entry_sparse_add_entry)                                                              \
     X(archive_entry_symlink)                                                                       \
+    X(archive_entry_uid)                                                                           \
     X(archive_entry_xattr_add_entry)                                                               \
     X(archive_entry_xattr_next)                                                                    \
     X(archive_entry_xattr_reset)                                                                   \
     X(archive_errno)                                                                               \
     X(archive_error_string)                                                                        \
+    X(archive_filter_code)                                                                         \
     X(archive_read_data_block)                                                                     \
     X(archive_read_free)                                                                           \
+    X(archive_read_header_position)                                                                \
     X(archive_read_new)                                                                            \
     X(archive_read_next_header)                                                                    \
     X(archive_read_open)                                                                           \

@@ -25,6 +25,7 @@ struct get {
     struct ps_download *download;
     struct ps_stream_out *stream;
     struct ps_archive_download *archive;
+    struct ps_tree_filter filter;
     bool done;
     enum ps_exit exit;
     int64_t started_ms;
@@ -93,19 +94,28 @@ static void failed(struct get *get, const struct ps_err *err)
     }
 }
 
+/* The end of any of them; true = there is a result to tell. */
+static bool ended(struct get *get, const struct ps_err *err)
+{
+    get->done = true;
+    get->download = NULL;
+    get->archive = NULL;
+    get->stream = NULL;
+    ps_progress_bar_stop(&get->app->bar);
+    if (err != NULL) {
+        failed(get, err);
+    }
+    return err == NULL;
+}
+
 static void on_downloaded(void *user, const struct ps_download_result *result,
                           const struct ps_err *err)
 {
     struct get *get = user;
 
-    get->done = true;
-    get->download = NULL;
-    ps_progress_bar_stop(&get->app->bar);
-    if (err != NULL) {
-        failed(get, err);
-    } else if (get->app->json) {
+    if (ended(get, err) && get->app->json) {
         print_json(get, result);
-    } else if (!get->app->quiet) {
+    } else if (err == NULL && !get->app->quiet) {
         print_plain(get, result);
     }
 }
@@ -115,12 +125,7 @@ static void on_streamed(void *user, const struct ps_stream_out_result *result,
 {
     struct get *get = user;
 
-    get->done = true;
-    get->stream = NULL;
-    ps_progress_bar_stop(&get->app->bar);
-    if (err != NULL) {
-        failed(get, err);
-    } else if (!result->verified && result->size_bytes > 0 && !get->app->quiet) {
+    if (ended(get, err) && !result->verified && result->size_bytes > 0 && !get->app->quiet) {
         (void)fprintf(stderr, "%s: not verified: the store keeps no checksum of it\n", get->url);
     }
 }
@@ -129,13 +134,14 @@ static void print_tree_json(const struct get *get, const struct ps_archive_downl
 {
     char sum[PS_CHECKSUM_TEXT_SIZE];
     json_t *object = json_pack(
-        "{s:o, s:s, s:I, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:f}", "url", ps_output_text(get->url),
-        "command", "get", "size_bytes", (json_int_t)result->size_bytes, "checksum_algorithm",
-        ps_checksum_name(result->checksum.algorithm), "checksum",
+        "{s:o, s:s, s:I, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:f}", "url",
+        ps_output_text(get->url), "command", "get", "size_bytes", (json_int_t)result->size_bytes,
+        "checksum_algorithm", ps_checksum_name(result->checksum.algorithm), "checksum",
         ps_checksum_to_base64(&result->checksum, sum), "verified", (int)result->verified, "entries",
         (json_int_t)result->tree.entry_count, "files", (json_int_t)result->tree.file_count,
         "extracted_bytes", (json_int_t)result->tree.size_bytes, "resumed_entries",
-        (json_int_t)result->tree.passed_count, "seconds", seconds_since(get));
+        (json_int_t)result->tree.passed_count, "resumed_bytes", (json_int_t)result->resumed_bytes,
+        "seconds", seconds_since(get));
 
     ps_output_json("result", &object);
 }
@@ -146,8 +152,9 @@ static void print_tree(const struct get *get, const struct ps_archive_download_r
     char tree_size[16];
 
     if (result->tree.passed_count > 0) {
-        (void)fprintf(stderr, "resumed: %" PRIu64 " files not written again\n",
-                      result->tree.passed_count);
+        (void)fprintf(
+            stderr, "resumed: %" PRIu64 " entries not written, %" PRIu64 " MiB not fetched again\n",
+            result->tree.passed_count, result->resumed_bytes >> 20);
     }
     (void)fprintf(
         stderr, "%s: %s, %" PRIu64 " entries with %s in %.1f s, %s\n", get->url,
@@ -161,14 +168,9 @@ static void on_extracted(void *user, const struct ps_archive_download_result *re
 {
     struct get *get = user;
 
-    get->done = true;
-    get->archive = NULL;
-    ps_progress_bar_stop(&get->app->bar);
-    if (err != NULL) {
-        failed(get, err);
-    } else if (get->app->json) {
+    if (ended(get, err) && get->app->json) {
         print_tree_json(get, result);
-    } else if (!get->app->quiet) {
+    } else if (err == NULL && !get->app->quiet) {
         print_tree(get, result);
     }
 }
@@ -325,14 +327,18 @@ static enum ps_code start_extract(struct get *get, const char *dest, struct ps_e
                         app->settings.extract_ratio_limit },
             .outside_links = ps_options_has(flags, PS_OPT_OUTSIDE_LINKS),
             .attributes = ps_options_has(flags, PS_OPT_XATTRS),
+            .same_owner = ps_options_has(flags, PS_OPT_SAME_OWNER),
             .mode = -1,
         },
+        .filter = flags->include_count + flags->exclude_count > 0 ? &get->filter : NULL,
         .on_done = on_extracted,
         .user = get,
     };
     char *path = NULL;
     enum ps_code code = ps_options_mode(flags, &options.extract.root_mode, err);
 
+    get->filter = (struct ps_tree_filter){ flags->include, flags->include_count, flags->exclude,
+                                           flags->exclude_count };
     if (code == PS_OK && options.extract.limits.ratio_max == 0) {
         options.extract.limits.ratio_max = 1;
     }
@@ -408,9 +414,10 @@ static enum ps_exit run_tree(struct ps_app *app, const char *url, const char *de
 /* Flags that would be passed over say so. */
 static enum ps_code check_flags(const struct ps_app *app, struct ps_err *err)
 {
-    static const enum ps_option of_extract[] = { PS_OPT_MODE, PS_OPT_RECURSE_MODE, PS_OPT_XATTRS };
-    static const enum ps_option of_trees[] = { PS_OPT_INCLUDE, PS_OPT_EXCLUDE };
-    static const enum ps_option of_both[] = { PS_OPT_OUTSIDE_LINKS };
+    static const enum ps_option of_extract[] = { PS_OPT_MODE, PS_OPT_RECURSE_MODE, PS_OPT_XATTRS,
+                                                 PS_OPT_SAME_OWNER };
+    static const enum ps_option of_both[] = { PS_OPT_INCLUDE, PS_OPT_EXCLUDE,
+                                              PS_OPT_OUTSIDE_LINKS };
     bool extract = ps_options_has(&app->options, PS_OPT_EXTRACT);
     bool recursive = ps_options_has(&app->options, PS_OPT_RECURSIVE);
     enum ps_code code = PS_OK;
@@ -419,13 +426,10 @@ static enum ps_code check_flags(const struct ps_app *app, struct ps_err *err)
         return ps_err_set(err, PS_E_INVALID, "--extract is for one object, -r for many");
     }
     if (!extract) {
-        code = ps_options_refuse(&app->options, of_extract, 3, "--extract", err);
-    }
-    if (code == PS_OK && !recursive) {
-        code = ps_options_refuse(&app->options, of_trees, 2, "-r", err);
+        code = ps_options_refuse(&app->options, of_extract, 4, "--extract", err);
     }
     if (code == PS_OK && !extract && !recursive) {
-        code = ps_options_refuse(&app->options, of_both, 1, "--extract or -r", err);
+        code = ps_options_refuse(&app->options, of_both, 3, "--extract or -r", err);
     }
     return code;
 }

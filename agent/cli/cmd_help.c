@@ -18,7 +18,9 @@ const struct ps_command ps_commands[] = {
     { "get", "[-r] URL DEST", "fetch an object, or many with -r",
       "DEST may be a directory, or - for standard output. The file appears when\n"
       "it is whole and verified; an interrupted get goes on where it stopped.\n"
-      "--extract: the files of a tar, tar.gz, tar.zst or zip into the directory DEST.\n"
+      "--extract: the files of a tar, tar.gz, tar.zst or zip into the directory DEST;\n"
+      "an interrupted one fetches the rest only (a tar.zst: all, but writes the rest\n"
+      "only). Modes are kept without setuid; owners with --same-owner, by number.\n"
       "-r: all objects below URL as files of the directory DEST.\n",
       2, 2, ps_cmd_get, true },
     { "cat", "URL", "write an object to standard output", "", 1, 1, ps_cmd_cat, true },

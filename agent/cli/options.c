@@ -47,6 +47,8 @@ static const struct row rows[PS_OPT_COUNT] = {
     [PS_OPT_MODE] = { "mode", '\0', KIND_VALUE, "OCTAL", "of DEST, e.g. 0755", "get" },
     [PS_OPT_RECURSE_MODE] = { "recurse-mode", '\0', KIND_SWITCH, "", "--mode for all that is in it",
                               "get" },
+    [PS_OPT_SAME_OWNER] = { "same-owner", '\0', KIND_SWITCH, "", "owners as in the archive (root)",
+                            "get" },
     [PS_OPT_CREATE_ONLY] = { "create-only", '\0', KIND_SWITCH, "", "fail if the object exists",
                              "put cp" },
     [PS_OPT_PART_SIZE] = { "part-size", '\0', KIND_VALUE, "SIZE", "size of a part, e.g. 64MiB",

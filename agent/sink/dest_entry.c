@@ -76,8 +76,19 @@ void ps_dest_tree_file_abort(struct ps_dest_tree *tree, struct ps_dest_file *fil
 
 /* --- directories and links --- */
 
-static enum ps_code remember(struct ps_dest_tree *tree, const char *path,
-                             const struct ps_dest_attributes *attributes, struct ps_err *err)
+bool ps_dest_tree_given(const struct ps_dest_tree *tree, size_t index, const char **path_out,
+                        const struct ps_dest_attributes **attributes_out)
+{
+    if (index >= tree->pending_count) {
+        return false;
+    }
+    *path_out = tree->pending[index].path;
+    *attributes_out = &tree->pending[index].attributes;
+    return true;
+}
+
+enum ps_code ps_dest_tree_give(struct ps_dest_tree *tree, const char *path,
+                               const struct ps_dest_attributes *attributes, struct ps_err *err)
 {
     struct pending_directory *pending;
 
@@ -124,7 +135,7 @@ enum ps_code ps_dest_tree_directory(struct ps_dest_tree *tree, const char *path,
             return ps_dest_in_the_way(tree, path, err);
         }
     }
-    return attributes != NULL ? remember(tree, path, attributes, err) : PS_OK;
+    return attributes != NULL ? ps_dest_tree_give(tree, path, attributes, err) : PS_OK;
 }
 
 /* Remove what is at name so that a link can take its place; a directory stays and is an error. */
@@ -158,6 +169,20 @@ enum ps_code ps_dest_tree_symlink(struct ps_dest_tree *tree, const char *path, c
     if (code == PS_OK && mtime_ns != INT64_MIN) {
         ps_dest_fill_times(times, mtime_ns);
         (void)utimensat(dir_fd, name, times, AT_SYMLINK_NOFOLLOW); /* some file systems keep none */
+    }
+    return code;
+}
+
+enum ps_code ps_dest_tree_own(struct ps_dest_tree *tree, const char *path, uint32_t uid,
+                              uint32_t gid, struct ps_err *err)
+{
+    const char *name = NULL;
+    int dir_fd = -1;
+    enum ps_code code = ps_dest_find_parent(tree, path, &dir_fd, &name, err);
+
+    if (code == PS_OK && fchownat(dir_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) != 0) {
+        code = ps_err_set_errno(err, errno, "%s/%.150s: set its owner %" PRIu32 ":%" PRIu32,
+                                tree->root, path, uid, gid);
     }
     return code;
 }

@@ -52,21 +52,21 @@ enum ps_code ps_dest_in_the_way(const struct ps_dest_tree *tree, const char *pat
     return ps_err_set_errno(err, saved, "%s/%.150s", tree->root, path);
 }
 
-/* One component: opened without following it, made if it is missing. */
-static int open_or_make(int dir_fd, const char *name)
+/* One component: opened without following it, made if it is missing and make says so. */
+static int open_or_make(int dir_fd, const char *name, bool make)
 {
     const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     int fd = openat(dir_fd, name, flags);
 
-    if (fd < 0 && errno == ENOENT && (mkdirat(dir_fd, name, 0777) == 0 || errno == EEXIST)) {
+    if (fd < 0 && make && errno == ENOENT &&
+        (mkdirat(dir_fd, name, 0777) == 0 || errno == EEXIST)) {
         fd = openat(dir_fd, name, flags);
     }
     return fd;
 }
 
-/* The directory path (clean, may be ""), its missing components made. */
-enum ps_code ps_dest_walk_to(struct ps_dest_tree *tree, const char *path, int *fd_out,
-                             struct ps_err *err)
+/* The directory path (clean, may be ""); -1 and errno on failure. */
+static int walk_to(const struct ps_dest_tree *tree, const char *path, bool make)
 {
     char name[NAME_MAX + 1];
     int fd = openat(tree->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -78,17 +78,13 @@ enum ps_code ps_dest_walk_to(struct ps_dest_tree *tree, const char *path, int *f
 
         memcpy(name, at, length);
         name[length] = '\0';
-        next = open_or_make(fd, name);
+        next = open_or_make(fd, name, make);
         (void)close(fd);
         fd = next;
         at += length;
         at += *at == '/' ? 1 : 0;
     }
-    if (fd < 0) {
-        return ps_dest_in_the_way(tree, path, err);
-    }
-    *fd_out = fd;
-    return PS_OK;
+    return fd;
 }
 
 /* The directory that holds path, as a descriptor of the tree's, and the name in it. */
@@ -114,8 +110,9 @@ enum ps_code ps_dest_find_parent(struct ps_dest_tree *tree, const char *path, in
     }
     fd = open_beneath(tree, parent);
     if (fd < 0 && errno == ENOENT) {
-        code = ps_dest_walk_to(tree, parent, &fd, err);
-    } else if (fd < 0) {
+        fd = walk_to(tree, parent, true);
+    }
+    if (fd < 0) {
         code = ps_dest_in_the_way(tree, parent, err);
     }
     if (code != PS_OK) {
@@ -151,6 +148,11 @@ enum ps_code ps_dest_set_attributes(int fd, const struct ps_dest_attributes *att
 {
     struct timespec times[2];
 
+    /* First, as it takes permissions from who is not root. */
+    if (attributes->owned && fchown(fd, attributes->uid, attributes->gid) != 0) {
+        return ps_err_set_errno(err, errno, "%s: set its owner %" PRIu32 ":%" PRIu32, path,
+                                attributes->uid, attributes->gid);
+    }
     if (attributes->mode >= 0 && fchmod(fd, (mode_t)attributes->mode & 0777) != 0) {
         return ps_err_set_errno(err, errno, "%s: set its mode", path);
     }
@@ -171,12 +173,13 @@ enum ps_code ps_dest_tree_finish(struct ps_dest_tree *tree, const struct ps_dest
     /* Children come after their parents: backwards, so that a parent without permissions is closed last. */
     while (code == PS_OK && tree->pending_count > 0) {
         struct pending_directory *pending = &tree->pending[--tree->pending_count];
-        int fd = -1;
+        int fd = walk_to(tree, pending->path, false);
 
-        code = ps_dest_walk_to(tree, pending->path, &fd, err);
-        if (code == PS_OK) {
+        if (fd >= 0) {
             code = ps_dest_set_attributes(fd, &pending->attributes, pending->path, err);
             (void)close(fd);
+        } else if (errno != ENOENT) {
+            code = ps_dest_in_the_way(tree, pending->path, err);
         }
         free(pending->path);
     }

@@ -24,10 +24,13 @@ struct ps_dest_tree; /* opaque */
 /** Names in the root that are ours; a path that begins like this is refused. */
 #define PS_DEST_TEMP_PREFIX ".purser-tmp-"
 
-/** Permissions and time to set; mode < 0 = as the umask has it, mtime INT64_MIN = now. */
+/** Permissions, time and owner to set; mode < 0 = as the umask has it, mtime INT64_MIN = now. */
 struct ps_dest_attributes {
-    int mode; /* 0777 */
+    int mode; /* 0777: setuid, setgid and sticky are never set */
     int64_t mtime_ns;
+    bool owned; /* false = who runs this */
+    uint32_t uid;
+    uint32_t gid;
 };
 
 /** A file on its way. */
@@ -88,10 +91,14 @@ PS_MUST_USE enum ps_code ps_dest_tree_directory(struct ps_dest_tree *tree, const
                                                 const struct ps_dest_attributes *attributes,
                                                 struct ps_err *err);
 
-/** A symbolic link in place of what is there. The caller has asked ps_dest_link_stays_inside. */
+/** A symbolic link in place of what is there; it has no mode. The caller has asked ps_dest_link_stays_inside. */
 PS_MUST_USE enum ps_code ps_dest_tree_symlink(struct ps_dest_tree *tree, const char *path,
                                               const char *target, int64_t mtime_ns,
                                               struct ps_err *err);
+
+/** Set the owner of what is at path, a symbolic link itself too. */
+PS_MUST_USE enum ps_code ps_dest_tree_own(struct ps_dest_tree *tree, const char *path, uint32_t uid,
+                                          uint32_t gid, struct ps_err *err);
 
 /** A hard link to the regular file existing (clean), which must be in the tree. */
 PS_MUST_USE enum ps_code ps_dest_tree_hard_link(struct ps_dest_tree *tree, const char *path,
@@ -109,6 +116,16 @@ PS_MUST_USE enum ps_code ps_dest_tree_make_parent(struct ps_dest_tree *tree, con
 PS_MUST_USE enum ps_code ps_dest_tree_set(struct ps_dest_tree *tree, const char *path,
                                           const struct ps_dest_attributes *attributes,
                                           struct ps_err *err);
+
+/** The index-th directory (from 0) that was given attributes, borrowed until the next one; false when there are no more. */
+PS_MUST_USE bool ps_dest_tree_given(const struct ps_dest_tree *tree, size_t index,
+                                    const char **path_out,
+                                    const struct ps_dest_attributes **attributes_out);
+
+/** Finish is to give these to the directory at path, if it is there then. Errors: PS_E_NO_MEMORY. */
+PS_MUST_USE enum ps_code ps_dest_tree_give(struct ps_dest_tree *tree, const char *path,
+                                           const struct ps_dest_attributes *attributes,
+                                           struct ps_err *err);
 
 /** Set the attributes of all directories that were given some, and those of the root if root is not NULL. */
 PS_MUST_USE enum ps_code ps_dest_tree_finish(struct ps_dest_tree *tree,

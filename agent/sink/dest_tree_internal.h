@@ -38,10 +38,6 @@ PS_MUST_USE enum ps_code ps_dest_find_parent(struct ps_dest_tree *tree, const ch
                                              int *fd_out, const char **name_out,
                                              struct ps_err *err);
 
-/** The directory path (clean, may be ""), its missing components made; the caller closes *fd_out. */
-PS_MUST_USE enum ps_code ps_dest_walk_to(struct ps_dest_tree *tree, const char *path, int *fd_out,
-                                         struct ps_err *err);
-
 /** By errno: what is in the way of a directory at path. */
 enum ps_code ps_dest_in_the_way(const struct ps_dest_tree *tree, const char *path,
                                 struct ps_err *err);

@@ -56,18 +56,20 @@ static enum ps_code grow(struct ps_path_set *set, struct ps_err *err)
     return PS_OK;
 }
 
+static enum ps_code ensure_room(struct ps_path_set *set, struct ps_err *err)
+{
+    return set->count * 4 >= set->capacity * 3 ? grow(set, err) : PS_OK;
+}
+
 enum ps_code ps_path_set_add(struct ps_path_set *set, const char *path, bool directory,
                              bool *known_out, bool *was_directory_out, struct ps_err *err)
 {
     uint64_t hash = hash_of(set, path);
     uint64_t *slot;
+    enum ps_code code = ensure_room(set, err);
 
-    if (set->count * 4 >= set->capacity * 3) {
-        enum ps_code code = grow(set, err);
-
-        if (code != PS_OK) {
-            return code;
-        }
+    if (code != PS_OK) {
+        return code;
     }
     slot = &set->slots[place_of(set->slots, set->capacity, hash)];
     *known_out = *slot != 0;
@@ -75,7 +77,24 @@ enum ps_code ps_path_set_add(struct ps_path_set *set, const char *path, bool dir
     if (*slot == 0) {
         *slot = hash | (directory ? 1 : 0);
         set->count++;
+        if (set->fresh != NULL) {
+            code = ps_buf_append(set->fresh, slot, sizeof(*slot), err);
+        }
     }
+    return code;
+}
+
+enum ps_code ps_path_set_restore(struct ps_path_set *set, uint64_t slot, struct ps_err *err)
+{
+    enum ps_code code = ensure_room(set, err);
+    size_t at;
+
+    if (code != PS_OK || slot < 2) {
+        return code;
+    }
+    at = place_of(set->slots, set->capacity, slot & ~(uint64_t)1);
+    set->count += set->slots[at] == 0 ? 1 : 0;
+    set->slots[at] = slot;
     return PS_OK;
 }
 

@@ -8,6 +8,7 @@
 #ifndef PS_SINK_PATH_SET_H
 #define PS_SINK_PATH_SET_H
 
+#include "base/buf.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -21,12 +22,18 @@ struct ps_path_set {
     size_t count;
     uint64_t key;
     bool fold_case; /* A-Z and a-z are the same */
+    struct ps_buf
+        *fresh; /* NULL = nobody asks; else the slot of each new path, 8 bytes, is appended */
 };
 
-/** *known_out: it was added before; *was_directory_out: as a directory. Errors: PS_E_NO_MEMORY. */
+/** *known_out: it was added before; *was_directory_out: as a directory. Errors: PS_E_NO_MEMORY, of fresh. */
 PS_MUST_USE enum ps_code ps_path_set_add(struct ps_path_set *set, const char *path, bool directory,
                                          bool *known_out, bool *was_directory_out,
                                          struct ps_err *err);
+
+/** Put a slot back that fresh told, of a set with this key. Errors: PS_E_NO_MEMORY. */
+PS_MUST_USE enum ps_code ps_path_set_restore(struct ps_path_set *set, uint64_t slot,
+                                             struct ps_err *err);
 
 void ps_path_set_clear(struct ps_path_set *set);
 

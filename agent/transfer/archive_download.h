@@ -9,11 +9,15 @@
  *   state      durable on entry                                  next
  *   HEADING    nothing, or an earlier run's record               CLAIMING
  *   CLAIMING   as before                                         RUNNING
- *   RUNNING    record; how many entries are finished, by syncfs  FORGETTING
+ *   RUNNING    record; every second or less often, after syncfs, FORGETTING | CLAIMING (the place to go on was none:
+ *              the entries that are finished and the place       from the start)
+ *              from which the rest can be unpacked
  *   FORGETTING all entries                                       DONE
  *   DONE       the directory, no record; or as before an error
  *
- * A run after a kill fetches the object again from the start and passes over the entries that are finished.
+ * A run after a kill fetches a tar, a zip or anything in gzip from there by a range with If-Match. A tar.zst, or an object
+ * whose checksum is MD5 or SHA-256, which cannot be joined, is fetched again from the start, and the entries that are
+ * finished are passed over.
  */
 #ifndef PS_TRANSFER_ARCHIVE_DOWNLOAD_H
 #define PS_TRANSFER_ARCHIVE_DOWNLOAD_H
@@ -22,6 +26,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "sink/archive_writer.h"
+#include "source/tree_walk.h"
 #include "state/state.h"
 #include "store/store.h"
 #include "transfer/progress.h"
@@ -35,6 +40,7 @@ struct ps_archive_download;
 struct ps_archive_download_result {
     struct ps_extract_result tree;
     uint64_t size_bytes;         /* of the object */
+    uint64_t resumed_bytes;      /* of it that were not fetched again */
     struct ps_checksum checksum; /* of its bytes */
     bool verified;               /* compared with the store's own and equal */
 };
@@ -50,9 +56,10 @@ struct ps_archive_download_options {
     struct ps_state *(*open_state)(void *user,
                                    struct ps_err *err); /* as in upload.h; NULL = never resumes */
     void *open_state_user;
-    /** limits, outside_links, attributes, modes; the rest is set by this module. */
+    /** limits, outside_links, attributes, same_owner, modes; the rest is set by this module. */
     struct ps_extract_options extract;
-    bool restart; /* forget what an earlier run has finished */
+    const struct ps_tree_filter *filter; /* NULL = all; borrowed until on_done */
+    bool restart;                        /* forget what an earlier run has finished */
     /** The end, once. With an error, result says how far it came. Freed when it returns. */
     void (*on_done)(void *user, const struct ps_archive_download_result *result,
                     const struct ps_err *err);

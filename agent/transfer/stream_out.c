@@ -34,7 +34,9 @@ struct ps_stream_out {
     struct ps_err err; /* code PS_OK = none */
     struct ps_checksum expected;
     struct ps_hasher hasher;
-    uint64_t size_bytes;
+    uint64_t offset_bytes;
+    bool unhashed;
+    uint64_t size_bytes; /* of the object */
     uint64_t taken_bytes;
     char *etag;
 
@@ -70,7 +72,8 @@ static void verify(struct ps_stream_out *stream, struct ps_stream_out_result *re
     char have[PS_CHECKSUM_TEXT_SIZE];
 
     result->checksum = ps_hasher_finish(&stream->hasher);
-    if (stream->err.code != PS_OK || stream->expected.algorithm == PS_CHECKSUM_NONE) {
+    if (stream->err.code != PS_OK || stream->unhashed ||
+        stream->expected.algorithm == PS_CHECKSUM_NONE) {
         return;
     }
     result->verified = ps_checksum_equal(&result->checksum, &stream->expected);
@@ -216,42 +219,67 @@ static void on_received(void *user, const struct ps_err *err)
     try_end(stream);
 }
 
+/* Fetch it, or what lies behind the offset. */
+static enum ps_code fetch(struct ps_stream_out *stream, const struct ps_object_info *info,
+                          struct ps_err *err)
+{
+    struct ps_get_request request = {
+        .key = stream->key,
+        .has_range = stream->offset_bytes > 0,
+        .offset_bytes = stream->offset_bytes,
+        .length_bytes = info->size_bytes - stream->offset_bytes,
+        .sink = { .write = on_data, .user = stream },
+    };
+    enum ps_checksum_algorithm algorithm = info->checksum.algorithm != PS_CHECKSUM_NONE
+                                               ? info->checksum.algorithm
+                                               : PS_CHECKSUM_CRC64_NVME;
+    enum ps_code code =
+        ps_hasher_init(&stream->hasher, stream->unhashed ? PS_CHECKSUM_NONE : algorithm, err);
+
+    stream->size_bytes = info->size_bytes;
+    stream->expected = info->checksum;
+    stream->etag = ps_strdup(info->etag);
+    request.if_match = stream->etag != NULL && stream->etag[0] != '\0' ? stream->etag : NULL;
+    stream->received = request.length_bytes == 0;
+    if (code == PS_OK && !stream->received) {
+        stream->op = ps_store_get(stream->store, &request, on_received, stream, err);
+        code = stream->op != NULL ? PS_OK : err->code;
+    }
+    return code;
+}
+
 static void on_head(void *user, const struct ps_object_info *info, const struct ps_err *err)
 {
     struct ps_stream_out *stream = user;
-    struct ps_get_request request = {
-        .key = stream->key,
-        .sink = { .write = on_data, .user = stream },
-    };
 
     stream->op = NULL;
     if (err != NULL) {
         stream->err = *err;
         ps_store_name_missing(&stream->err, stream->url);
-        try_end(stream);
-        return;
-    }
-    stream->size_bytes = info->size_bytes;
-    stream->expected = info->checksum;
-    stream->etag = ps_strdup(info->etag);
-    request.if_match = stream->etag != NULL && stream->etag[0] != '\0' ? stream->etag : NULL;
-    if (stream->size_bytes == 0) {
-        stream->received = true;
-    }
-    if (ps_hasher_init(&stream->hasher,
-                       info->checksum.algorithm != PS_CHECKSUM_NONE ? info->checksum.algorithm
-                                                                    : PS_CHECKSUM_CRC64_NVME,
-                       &stream->err) == PS_OK &&
-        !stream->received) {
-        stream->op = ps_store_get(stream->store, &request, on_received, stream, &stream->err);
+    } else if (info->size_bytes < stream->offset_bytes) {
+        (void)ps_err_set(&stream->err, PS_E_CHANGED, "%s: got shorter", stream->url);
+    } else {
+        (void)fetch(stream, info, &stream->err); /* its error ends the stream */
     }
     try_end(stream);
+}
+
+/* Nothing to fetch: a HEAD, so that the end does not come before start has returned. */
+static enum ps_code begin(struct ps_stream_out *stream, const struct ps_object_info *info,
+                          struct ps_err *err)
+{
+    if (info != NULL && info->size_bytes > stream->offset_bytes) {
+        return fetch(stream, info, err);
+    }
+    stream->op = ps_store_head(stream->store, stream->key, on_head, stream, err);
+    return stream->op != NULL ? PS_OK : err->code;
 }
 
 enum ps_code ps_stream_out_start(struct ps_stream_out **stream_out,
                                  const struct ps_stream_out_options *options, struct ps_err *err)
 {
     struct ps_stream_out *stream = calloc(1, sizeof(*stream));
+    struct ps_err own;
 
     if (stream == NULL ||
         ps_block_pool_new(&stream->pool, BLOCK_BYTES, BLOCK_BYTES * BLOCK_COUNT, err) != PS_OK) {
@@ -261,6 +289,8 @@ enum ps_code ps_stream_out_start(struct ps_stream_out **stream_out,
     stream->loop = options->loop;
     stream->store = options->store;
     stream->fd = options->fd;
+    stream->offset_bytes = options->offset_bytes;
+    stream->unhashed = options->unhashed;
     stream->on_done = options->on_done;
     stream->user = options->user;
     stream->key = ps_strdup(options->key);
@@ -269,10 +299,12 @@ enum ps_code ps_stream_out_start(struct ps_stream_out **stream_out,
         stream_free(stream);
         return ps_err_set(err, PS_E_NO_MEMORY, "%s: out of memory", options->url);
     }
-    stream->op = ps_store_head(stream->store, stream->key, on_head, stream, err);
-    if (stream->op == NULL) {
+    if (begin(stream, options->info, &own) != PS_OK) {
         stream_free(stream);
-        return err != NULL ? err->code : PS_E_BUG;
+        if (err != NULL) {
+            *err = own;
+        }
+        return own.code;
     }
     *stream_out = stream;
     return PS_OK;
@@ -292,7 +324,7 @@ void ps_stream_out_progress(const struct ps_stream_out *stream, struct ps_progre
         .state = "streaming",
         .has_total = stream->size_bytes > 0,
         .total_bytes = stream->size_bytes,
-        .done_bytes = stream->taken_bytes,
+        .done_bytes = stream->offset_bytes + stream->taken_bytes,
         .moved_bytes = stream->taken_bytes,
     };
 }

@@ -19,7 +19,7 @@
 struct ps_stream_out;
 
 struct ps_stream_out_result {
-    uint64_t size_bytes;
+    uint64_t size_bytes;         /* of what was received */
     struct ps_checksum checksum; /* of the bytes that were written */
     bool verified;               /* compared with the store's own and equal */
 };
@@ -29,7 +29,10 @@ struct ps_stream_out_options {
     struct ps_store *store;
     const char *key;
     const char *url;
-    int fd; /* borrowed */
+    int fd;                            /* borrowed */
+    const struct ps_object_info *info; /* what a HEAD said, borrowed for the call; NULL = ask */
+    uint64_t offset_bytes;             /* begin there; not behind info's size */
+    bool unhashed; /* who reads fd verifies: result has no checksum and is not verified */
     /** The end, once. PS_E_CORRUPT: the bytes were written, but they are not the object. Freed when it returns. */
     void (*on_done)(void *user, const struct ps_stream_out_result *result,
                     const struct ps_err *err);

@@ -129,6 +129,45 @@ def kills(rig, tree):
     print(f"extraction: {KILLS} kills, {finished} finished between, whole and equal")
 
 
+def noted(rig, process, dest, state):
+    """Stop the extraction for longer than the interval of notes, let it make one, kill it; False when it was faster."""
+    while process.poll() is None and not (dest.exists() and any(dest.rglob("*.c"))):
+        pass
+    process.send_signal(signal.SIGSTOP)
+    before = state.stat().st_mtime_ns
+    time.sleep(1.1)  # what is due by the clock
+    process.send_signal(signal.SIGCONT)
+    while process.poll() is None and state.stat().st_mtime_ns == before:
+        pass
+    kill(process)
+    return process.returncode == -signal.SIGKILL
+
+
+def goes_on(rig, tree):
+    """An extraction that was killed behind a note: the rest only, directories' times and modes as if there was no kill."""
+    state = rig.dir / "state" / "data.mdb"
+    for name in ("tar", "tar.gz", "zip", "tar.zst"):
+        url, dest = rig.url("g." + name), rig.dir / ("on." + name)
+        rig.run("put", "-q", tree, url, "--archive", name)
+        get = ("get", "-q", url, dest, "--extract")
+        for _ in range(20):
+            if noted(rig, rig.start(*get), dest, state):
+                break
+        result = rig.result(*get)
+        assert result["verified"] and result["resumed_entries"] > 0, result
+        assert (result["resumed_bytes"] > 0) == (name != "tar.zst"), result
+        same(tree, dest)
+        same_metadata(tree, dest)
+        assert not list(dest.glob(".purser*"))
+    # Other options would make other files: from the start.
+    for _ in range(20):
+        if noted(rig, rig.start(*get), dest, state):
+            break
+    result = rig.result(*get, "--exclude", "d1")
+    assert result["resumed_entries"] == 0, result
+    print("a killed extraction fetches and writes the rest only")
+
+
 def interrupted(rig, tree):
     """Stopped with parts at the store; then a tree that changed is refused, and the same one resumes."""
     url = rig.url("i.tar")
@@ -166,14 +205,20 @@ def filters_and_modes(rig, tree):
               if not str(path.relative_to(tree)).startswith(("d1/", "d2/")) and path.name.startswith("f")}
     assert found == wanted, found ^ wanted
     assert all(path.stat().st_mode & 0o777 == 0o700 for path in dest.rglob("*.c"))
+    part = rig.dir / "part"
+    rig.run("put", "-q", tree, rig.url("p.tar"), "--archive", "tar")
+    rig.run("get", "-q", rig.url("p.tar"), part, "--extract", "--include", "*.c", "--exclude", "d1", "--exclude", "d2/*")
+    assert {str(path.relative_to(part)) for path in part.rglob("*") if not path.is_dir()} == wanted
+    assert not any(path.is_dir() and not any(path.iterdir()) for path in part.rglob("*")), "directories nobody needs"
+    assert (part / "d0").stat().st_mode & 0o777 == 0o750 and (part / "d0").stat().st_mtime == 1000000000
     _, err = rig.run("put", tree, rig.url("x"), expect=2)
     assert "--archive" in err, err
     _, err = rig.run("put", tree, rig.url("x"), "--archive", "rar", expect=2)
     assert "tar.gz" in err, err
     _, err = rig.run("put", tree, rig.url("x"), "--archive", "tar.gz", "--compression-level", "10", expect=2)
     assert "0 to 9" in err, err
-    _, err = rig.run("get", url, dest, "--extract", "--include", "*.c", expect=2)
-    assert "--include goes with -r" in err, err
+    _, err = rig.run("get", url, dest, "--include", "*.c", expect=2)
+    assert "--include goes with --extract or -r" in err, err
     _, err = rig.run("put", tree, url, "--skip-existing", expect=2)
     assert "--skip-existing goes with --archive none" in err, err
     print("filters and modes")
@@ -210,6 +255,7 @@ def main():
         big.mkdir()
         make_tree(big, (512 if LONG else 40) * MIB, 2)
         kills(rig, big)
+        goes_on(rig, big)
         interrupted(rig, big)
 
 
