@@ -233,12 +233,16 @@ static enum ps_code make_parts(struct ps_app *app, struct ps_err *err)
         .profile = app->options.values[PS_OPT_PROFILE],
         .checksum = app->options.values[PS_OPT_CHECKSUM],
         .ca_bundle = app->options.values[PS_OPT_CA_BUNDLE],
+        .network = app->options.values[PS_OPT_NETWORK],
+        .signature = app->options.values[PS_OPT_SIGNATURE],
         .kind = app->options.values[PS_OPT_KIND],
         .encryption = app->options.values[PS_OPT_ENCRYPTION],
         .encryption_key = app->options.values[PS_OPT_ENCRYPTION_KEY],
         .encryption_key_file = app->options.values[PS_OPT_ENCRYPTION_KEY_FILE],
         .requester_pays = ps_options_has(&app->options, PS_OPT_REQUESTER_PAYS),
         .sign_payload = ps_options_has(&app->options, PS_OPT_SIGN_PAYLOAD),
+        .connect_timeout = app->options.values[PS_OPT_CONNECT_TIMEOUT],
+        .stall_timeout = app->options.values[PS_OPT_STALL_TIMEOUT],
     };
     return code;
 }

@@ -107,7 +107,8 @@ const struct ps_setting ps_settings_store_rows[] = {
     { "sign_payload", PS_SETTING_BOOL, STORE(sign_payload), "false", "", 0,
       "sign a SHA-256 of each body" },
     { "ca_bundle", PS_SETTING_TEXT, STORE(ca_bundle), "", "", 0, "default: AWS_CA_BUNDLE" },
-    { "connect_timeout", PS_SETTING_DURATION, STORE(connect_timeout_ms), "5s", "", 0, "" },
+    { "connect_timeout", PS_SETTING_DURATION, STORE(connect_timeout_ms), "5s", "", 0,
+      "to the store" },
     { "stall_timeout", PS_SETTING_DURATION, STORE(stall_timeout_ms), "30s", "", 0,
       "without a byte either way" },
 };

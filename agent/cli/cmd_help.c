@@ -37,7 +37,9 @@ const struct ps_command ps_commands[] = {
       2, 2, ps_cmd_cp, true },
     { "share", "URL", "a URL that opens an object without credentials",
       "It works until --expires (1h) is over, or the credentials that sign it end.\n"
-      "Whoever has it can read the object: treat it like a password.\n"
+      "Whoever has it can read the object: treat it like a password. --method PUT: a\n"
+      "URL to put the object with (curl -T FILE URL), whether it is there or not; with\n"
+      "--content-type that header must be sent, without it none to OSS.\n"
       "--via gateway: a link through this machine's agent, also of file://, signed by\n"
       "the key in its state directory; of a URL that ends in '/' it opens all below.\n",
       1, 1, ps_cmd_share, true },

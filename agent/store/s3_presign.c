@@ -17,6 +17,7 @@ struct ticket {
 struct presign_op {
     struct ps_s3_op op;
     const char *method;
+    struct ps_s3_pairs headers; /* that the user of the URL must send */
     uint32_t expires_s;
     uv_timer_t
         *timer; /* the callback never comes from within the start; on the heap until closed */
@@ -65,6 +66,7 @@ static void on_creds(void *user, const struct ps_creds *creds, const struct ps_e
     presign->ticket = NULL;
     parts.method = presign->method;
     parts.key = presign->op.key;
+    parts.headers = &presign->headers;
     if (err != NULL) {
         finish(presign, NULL, err);
         return;
@@ -100,6 +102,7 @@ static void presign_clear(struct ps_s3_op *op)
 {
     struct presign_op *presign = (struct presign_op *)op;
 
+    ps_s3_pairs_clear(&presign->headers);
     if (presign->ticket != NULL) {
         presign->ticket->presign = NULL;
         if (presign->timer != NULL && uv_is_active((uv_handle_t *)presign->timer)) {
@@ -126,6 +129,23 @@ static enum ps_code check(const struct ps_presign_request *request, struct ps_er
         return ps_err_set(err, PS_E_INVALID, "presign: a URL lives 1 second to 7 days");
     }
     return PS_OK;
+}
+
+/* Of what is sent, the type may be signed; encryption is a header that a mere URL cannot make anybody send. */
+static enum ps_code add_headers(struct presign_op *presign,
+                                const struct ps_presign_request *request, struct ps_err *err)
+{
+    const struct ps_s3_store *store = presign->op.store;
+    bool puts = strcmp(request->method, "PUT") == 0;
+
+    if (puts && store->extras.encryption != NULL) {
+        ps_log(store->log, PS_LOG_WARN, store->dialect->family,
+               "what is put by the URL is encrypted as the bucket has it, not by encryption: %s",
+               store->extras.encryption);
+    }
+    return puts && request->content_type != NULL
+               ? ps_s3_pairs_add(&presign->headers, "content-type", request->content_type, err)
+               : PS_OK;
 }
 
 static const char *method_of(const char *method)
@@ -155,6 +175,9 @@ struct ps_store_op *ps_s3_presign(struct ps_store *store, const struct ps_presig
     presign->expires_s = request->expires_s;
     presign->done = done;
     presign->user = user;
+    if (add_headers(presign, request, err) != PS_OK) {
+        return ps_s3_op_started(&presign->op, PS_E_NO_MEMORY);
+    }
     presign->ticket = calloc(1, sizeof(*presign->ticket));
     presign->timer = malloc(sizeof(*presign->timer));
     if (presign->ticket == NULL || presign->timer == NULL) {

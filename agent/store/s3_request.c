@@ -246,14 +246,14 @@ enum ps_code ps_s3_request_build(struct ps_s3_store *store, const struct ps_s3_r
     return PS_OK;
 }
 
-/* host is the one header that every user of a URL sends. */
+/* host is the one header that every user of a URL sends; others are asked for. */
 static enum ps_code collect_url(struct signing *signing, const struct ps_s3_store *store,
                                 const struct ps_s3_request_parts *parts, struct ps_err *err)
 {
     const struct ps_s3_pairs *query = parts->query;
 
     signing->now_unix_ms = ps_clock_unix_ms(store->clock) + store->clock_offset_ms;
-    signing->headers = calloc(1, sizeof(*signing->headers));
+    signing->headers = calloc(1 + parts->headers->count, sizeof(*signing->headers));
     signing->query = calloc(query->count + 1, sizeof(*signing->query));
     signing->host = ps_s3_request_host(store);
     if (signing->headers == NULL || signing->query == NULL || signing->host == NULL) {
@@ -261,6 +261,9 @@ static enum ps_code collect_url(struct signing *signing, const struct ps_s3_stor
     }
     drop_default_port(store, signing->host);
     add_signed(signing, "host", signing->host);
+    for (size_t i = 0; i < parts->headers->count; i++) {
+        add_signed(signing, parts->headers->items[i].name, parts->headers->items[i].value);
+    }
     for (size_t i = 0; i < query->count; i++) {
         signing->query[i].name = query->items[i].name;
         signing->query[i].value = query->items[i].value;

@@ -38,7 +38,7 @@ PS_MUST_USE enum ps_code ps_s3_request_build(struct ps_s3_store *store,
                                              struct ps_s3_request *request_out, struct ps_err *err);
 
 /**
- * Append the whole presigned URL of parts, whose headers and payload_hash do not count. Nothing of it may enter a message or a log.
+ * Append the whole presigned URL of parts; whoever uses it must send their headers. payload_hash is NULL. Nothing of it may enter a message or a log.
  *
  * Errors:  PS_E_UNSUPPORTED when the dialect cannot; as ps_sign_v4_presign.
  */

@@ -209,7 +209,8 @@ struct ps_copy_request {
 struct ps_presign_request {
     const char *method; /* "GET", "HEAD" or "PUT" */
     const char *key;
-    uint32_t expires_s; /* 1..604800, cut to the life of temporary credentials */
+    const char *content_type; /* of a PUT: its sender must send it; NULL = not signed */
+    uint32_t expires_s;       /* 1..604800, cut to the life of temporary credentials */
 };
 
 /** All tags of an object, in place of those that it has. */

@@ -89,17 +89,49 @@ static enum ps_code choose_style(struct ps_s3_options *options, const char *path
     return choose_checksum(options, checksum, err);
 }
 
-static enum ps_code new_oss(const struct ps_s3_options *base, const struct ps_store_settings *file,
-                            struct ps_open_store *open, struct ps_err *err)
+/* A flag's duration in *ms; without the flag it stays. */
+static enum ps_code choose_timeout(uint32_t *ms, const char *flag, const char *text,
+                                   struct ps_err *err)
 {
-    struct ps_oss_options options = {
-        .base = *base,
-        .sign_v1 = file->signature != NULL && strcmp(file->signature, "v1") == 0,
-    };
-    const char *network = first_set(file->network, "public", NULL, NULL);
+    uint64_t given_ms = 0;
 
+    if (text == NULL) {
+        return PS_OK;
+    }
+    if (!ps_duration_parse(text, &given_ms) || given_ms == 0 || given_ms > UINT32_MAX) {
+        return ps_err_set(err, PS_E_INVALID, "--%s %s: write a time, e.g. 5s or 2m", flag, text);
+    }
+    *ms = (uint32_t)given_ms;
+    return PS_OK;
+}
+
+static enum ps_code choose_timeouts(struct ps_s3_options *options,
+                                    const struct ps_store_overrides *flags, struct ps_err *err)
+{
+    enum ps_code code = choose_timeout(&options->connect_timeout_ms, "connect-timeout",
+                                       flags->connect_timeout, err);
+
+    return code == PS_OK ? choose_timeout(&options->stall_timeout_ms, "stall-timeout",
+                                          flags->stall_timeout, err)
+                         : code;
+}
+
+static enum ps_code new_oss(const struct ps_s3_options *base,
+                            const struct ps_store_overrides *flags,
+                            const struct ps_store_settings *file, struct ps_open_store *open,
+                            struct ps_err *err)
+{
+    const char *signature = first_set(flags->signature, file->signature, "v4", NULL);
+    const char *network = first_set(flags->network, file->network, "public", NULL);
+    struct ps_oss_options options = { .base = *base, .sign_v1 = strcmp(signature, "v1") == 0 };
+
+    if (!options.sign_v1 && strcmp(signature, "v4") != 0) {
+        return ps_err_set(err, PS_E_INVALID, "signature '%s': it is v4 or v1", signature);
+    }
     if (!ps_oss_network_parse(network, &options.network)) {
-        return ps_err_set(err, PS_E_INVALID, "network '%s' is none of OSS", network);
+        return ps_err_set(err, PS_E_INVALID,
+                          "network '%s': it is one of public internal accelerate dual-stack",
+                          network);
     }
     return ps_oss_store_new(&open->store, &options, err);
 }
@@ -154,6 +186,9 @@ static enum ps_code open_bucket(const struct ps_store_factory *factory,
         code = choose_style(&options, first_set(flags->path_style, file->path_style, "auto", NULL),
                             first_set(flags->checksum, file->checksum, "auto", NULL), err);
     }
+    if (code == PS_OK) {
+        code = choose_timeouts(&options, flags, err);
+    }
     if (code != PS_OK) {
         return code;
     }
@@ -165,7 +200,7 @@ static enum ps_code open_bucket(const struct ps_store_factory *factory,
     if (open->key == NULL) {
         return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
-    return is_oss ? new_oss(&options, file, open, err)
+    return is_oss ? new_oss(&options, flags, file, open, err)
                   : ps_s3_store_new(&open->store, &options, err);
 }
 

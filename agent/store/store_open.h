@@ -25,12 +25,16 @@ struct ps_store_overrides {
     const char *profile;
     const char *checksum;
     const char *ca_bundle;
+    const char *network;
+    const char *signature;
     const char *kind;
     const char *encryption;
     const char *encryption_key;
     const char *encryption_key_file;
     bool requester_pays;
     bool sign_payload;
+    const char *connect_timeout; /* "5s" */
+    const char *stall_timeout;
 };
 
 /** What stores are made with; all borrowed for their life. */

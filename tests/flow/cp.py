@@ -3,11 +3,13 @@
 cp.py file|versitygw|minio|ceph|oss
 """
 import hashlib
+import http.client
 import re
 import signal
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 from rig import MIB, Rig
@@ -183,6 +185,40 @@ def shared(rig, source):
     print("share: opens without credentials, not when changed, and is in no log line")
 
 
+def put_by(url, data, headers=()):
+    """The status of a PUT with no header but those: urllib would add a Content-Type."""
+    parts = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc)
+    connection.request("PUT", f"{parts.path}?{parts.query}", data, dict(headers))
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def shared_to_put(rig):
+    if rig.kind == "file":
+        return
+    source = rig.source("small.bin", 4321)
+    data = source.read_bytes()
+    url = rig.run("share", rig.url("new/a b+%.bin"), "--method", "PUT", "--expires", "15m")[0].strip()
+    assert put_by(url, data) == 200 and fetched(rig, "new/a b+%.bin") == sha256(source)
+    assert put_by(url.replace("new/a", "new/b"), data) == 403, "it puts what it does not name"
+    try:
+        urllib.request.urlopen(url)
+        raise AssertionError("a URL to put reads")
+    except urllib.error.HTTPError as error:
+        assert error.code == 403, error
+    read = rig.run("share", rig.url("new/a b+%.bin"))[0].strip()
+    assert put_by(read, b"other") == 403 and fetched(rig, "new/a b+%.bin") == sha256(source)
+    url = rig.result("share", rig.url("typed"), "--method", "put", "--content-type", "text/x")
+    assert url["method"] == "PUT" and put_by(url["share_url"], data, {"Content-Type": "text/y"}.items()) == 403, url
+    assert put_by(url["share_url"], data, {"Content-Type": "text/x"}.items()) == 200, url
+    assert "text/x" in rig.run("stat", rig.url("typed"))[0]
+    for args in (("--method", "DELETE"), ("--content-type", "x/y"), ("--via", "gateway", "--method", "PUT")):
+        rig.run("share", rig.url("typed"), *args, expect=2)
+    print("share --method PUT: puts what it names and nothing else, and does not read")
+
+
 def main():
     with Rig(sys.argv[1]) as rig:
         source = rig.source("a.bin", 12 * MIB + 1)
@@ -194,6 +230,7 @@ def main():
         refused(rig)
         damaged(rig, source)
         shared(rig, source)
+        shared_to_put(rig)
         interrupted(rig)
 
 

@@ -105,6 +105,11 @@ def signatures(rig):
         "OSS4-HMAC-SHA256"}
     odd_keys(rig, config(rig, ["signature: v1"]), "v1")
     assert {entry["signature"] for entry in seen(rig) if entry["headers"]["user-agent"].startswith("purser")} == {"OSS"}
+    rig.run("ls", rig.url(""), "--signature", "v1")
+    assert seen(rig)[-1]["signature"] == "OSS"
+    refuses(rig, 2, ["signature 'v9'", "v4"], "ls", rig.url(""), "--signature", "v9")
+    refuses(rig, 2, ["network 'moon'", "accelerate"], "ls", rig.url(""), "--network", "moon")
+    refuses(rig, 2, ["--stall-timeout soon"], "ls", rig.url(""), "--stall-timeout", "soon")
     by_name = rig.endpoint.replace("127.0.0.1", "oss.localhost")
     source = rig.source("small", 1000)
     with_env(rig, {"OSS_ENDPOINT": by_name}, lambda: rig.run("put", "-q", source, rig.url("virtual")))
@@ -178,6 +183,12 @@ def presigned(rig):
             assert all(word in url for word in words), url
             with urllib.request.urlopen(url) as answer:
                 assert answer.read() == source.read_bytes()
+            put = with_env(rig, env, lambda: rig.run("share", rig.url("put+%"), "--method", "PUT", "--content-type",
+                                                     "text/x", *flags))[0].strip()
+            request = urllib.request.Request(put, source.read_bytes(), {"Content-Type": "text/x"}, method="PUT")
+            with urllib.request.urlopen(request) as answer:
+                assert answer.status == 200
+            with_env(rig, env, lambda: rig.run("stat", rig.url("put+%"), *flags))
             for change in (lambda u: u.replace("sh%20are", "sh%20arf"), lambda u: u[:-4] + "AAA%3D",
                            lambda u: u.replace("xpires=", "xpires=1")):
                 try:

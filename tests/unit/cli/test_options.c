@@ -1,5 +1,7 @@
 #include "cli/options.h"
 
+#include "base/settings_table.h"
+
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -342,4 +344,28 @@ Test(options, variable_of_another_commands_flag_passes)
 
     cr_expect_eq(ps_options_check(&options, "ls", NULL), PS_OK);
     ps_options_clear(&options);
+}
+
+Test(options, each_setting_of_a_store_has_its_flag)
+{
+    for (size_t i = 0; i < ps_settings_store_row_count; i++) {
+        const struct ps_setting *row = &ps_settings_store_rows[i];
+        struct ps_options options;
+        struct ps_err err;
+        char flag[64];
+
+        if (strcmp(row->name, "url") == 0) {
+            continue; /* it is the command's argument */
+        }
+        (void)snprintf(flag, sizeof(flag), "--%s=true", row->name);
+        for (char *c = flag; *c != '\0'; c++) {
+            *c = *c == '_' ? '-' : *c;
+        }
+
+        enum ps_code code = parse(&options, WORDS("ls", flag), NULL, &err);
+
+        cr_assert_eq(code, PS_OK, "stores.NAME.%s: %s", row->name, err.message);
+        cr_assert_eq(ps_options_check(&options, "ls", &err), PS_OK, "%s", err.message);
+        ps_options_clear(&options);
+    }
 }
