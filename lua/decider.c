@@ -232,6 +232,7 @@ struct ps_decider ps_policy_set_decider(struct ps_policy_set *set)
         .retry = decide_retry,
         .asks_download = has_hook(set, PS_HOOK_DOWNLOAD),
         .download = decide_download,
+        .asks_reclaim = has_hook(set, PS_HOOK_RECLAIM),
         .reclaim = ps_policy_decide_reclaim,
     };
 }

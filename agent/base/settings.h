@@ -56,6 +56,7 @@ struct ps_settings {
     uint32_t reclaim_fuse_percent;
     uint32_t reclaim_rate_per_s;
     uint64_t reclaim_interval_ms;
+    bool reclaim_take_markers;
     uint64_t reclaim_orphan_uploads_after_ms;
     char *gateway_listen;
     char *gateway_tokens_file;

@@ -1,6 +1,7 @@
 #include "cli/agent_sweep.h"
 
 #include "cli/reclaim_cli.h"
+#include "reclaim/marker_take.h"
 #include "reclaim/reclaim_planner.h"
 #include "reclaim/sweeper.h"
 #include "transfer/job.h"
@@ -11,7 +12,8 @@
 struct ps_agent_sweep {
     struct ps_app *app;
     uv_timer_t *timer;
-    struct ps_planner *planner; /* NULL = none under way; the same for the others */
+    struct ps_marker_take *markers; /* NULL = none under way; the same for the others */
+    struct ps_planner *planner;
     struct ps_sweeper *sweeper;
     struct ps_job queue_job;
     bool queueing;
@@ -133,6 +135,53 @@ static void start_planner(struct ps_agent_sweep *sweep)
     }
 }
 
+/* --- what plugins left --- */
+
+static void on_taken(void *user, const struct ps_marker_result *result, const struct ps_err *err)
+{
+    struct ps_agent_sweep *sweep = user;
+    const struct ps_log *log = &sweep->app->log;
+
+    sweep->markers = NULL;
+    if (err != NULL && err->code != PS_E_CANCELLED) {
+        ps_log(log, PS_LOG_ERROR, "reclaim", "markers: %s", err->message);
+    }
+    if (result->marker_count > 0) {
+        ps_log(log, PS_LOG_INFO, "reclaim",
+               "took over %" PRIu64 " delayed deletes of %" PRIu64 " objects", result->marker_count,
+               result->object_count);
+    }
+    if (sweep->stopping) {
+        end_round(sweep);
+    } else {
+        start_planner(sweep);
+    }
+}
+
+static void start_markers(struct ps_agent_sweep *sweep)
+{
+    struct ps_app *app = sweep->app;
+    const struct ps_marker_take_options options = {
+        .loop = app->loop,
+        .state = app->state,
+        .settings = &app->settings,
+        .opener = ps_reclaim_app_opener(app),
+        .clock = app->clock,
+        .log = &app->log,
+        .fault = &app->fault,
+        .on_done = on_taken,
+        .user = sweep,
+    };
+    struct ps_err err;
+
+    if (!app->settings.reclaim_take_markers) {
+        start_planner(sweep);
+    } else if (ps_marker_take_start(&sweep->markers, &options, &err) != PS_OK) {
+        ps_log(&app->log, PS_LOG_ERROR, "reclaim", "markers: %s", err.message);
+        start_planner(sweep);
+    }
+}
+
 /* --- all are asked anew --- */
 
 static void run_queue_all(struct ps_job *job)
@@ -154,7 +203,7 @@ static void on_queued(struct ps_job *job)
     if (sweep->stopping) {
         end_round(sweep);
     } else {
-        start_planner(sweep);
+        start_markers(sweep);
     }
 }
 
@@ -165,13 +214,14 @@ static void begin_round(struct ps_agent_sweep *sweep)
         sweep->queueing = true;
         ps_job_start(&sweep->queue_job, sweep->app->loop, sweep, run_queue_all, on_queued);
     } else {
-        start_planner(sweep);
+        start_markers(sweep);
     }
 }
 
 static bool is_busy(const struct ps_agent_sweep *sweep)
 {
-    return sweep->queueing || sweep->planner != NULL || sweep->sweeper != NULL;
+    return sweep->queueing || sweep->markers != NULL || sweep->planner != NULL ||
+           sweep->sweeper != NULL;
 }
 
 /* --- start and end --- */
@@ -202,6 +252,9 @@ void ps_agent_sweep_stop(struct ps_agent_sweep *sweep, void (*stopped)(void *use
     sweep->stopped = stopped;
     sweep->user = user;
     (void)uv_timer_stop(sweep->timer);
+    if (sweep->markers != NULL) {
+        ps_marker_take_stop(sweep->markers);
+    }
     if (sweep->planner != NULL) {
         ps_planner_stop(sweep->planner);
     }

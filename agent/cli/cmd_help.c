@@ -100,7 +100,10 @@ const struct ps_command ps_commands[] = {
     { "plugin", "SOCKET", "serve Argo Workflows as its artifact plugin",
       "Also when called as purser-plugin SOCKET, which is how Argo starts it. Where to\n"
       "store is said by each artifact's configuration. SIGTERM lets calls end for\n"
-      "plugin.grace (10 s), stops what still runs (its parts are kept) and exits 0.\n",
+      "plugin.grace (10 s), stops what still runs (its parts are kept) and exits 0.\n"
+      "A delete asks the policies (reclaim, event 'cleared'): one that is to wait is\n"
+      "left as a marker below .purser/reclaim/, which `purser agent` takes over when\n"
+      "a store of its settings has the configuration's URL.\n",
       1, 1, ps_cmd_plugin, true },
     { "doctor", "URL", "check credentials, endpoint, clock and rights",
       "Writes and removes one small object and one multipart upload below the URL.\n", 1, 1,

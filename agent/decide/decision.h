@@ -216,6 +216,7 @@ struct ps_decider {
                       struct ps_part_size_decision *out);
     void (*retry)(void *user, const struct ps_retry_facts *failure, int64_t now_unix_s,
                   struct ps_retry_decision *out);
+    bool asks_reclaim; /* some policy has the hook: the plugin looks at what it is told to delete */
     void (*reclaim)(void *user, const struct ps_reclaim_question *question,
                     struct ps_reclaim_decision *out);
     bool

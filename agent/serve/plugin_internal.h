@@ -46,6 +46,7 @@ enum ps_plugin_kind {
 
 struct ps_plugin_stream; /* plugin_stream.c */
 struct ps_plugin_tree;   /* plugin_tree.c */
+struct ps_plugin_delete; /* plugin_delete.c */
 
 struct ps_plugin_task {
     struct ps_plugin *plugin;
@@ -65,15 +66,13 @@ struct ps_plugin_task {
     struct ps_store_op *op;
     struct ps_plugin_stream *stream;
     struct ps_plugin_tree *tree;
+    struct ps_plugin_delete *removal;
 
     /* lists: what was found so far */
     struct ps_buf names; /* each with its NUL; relative to the configuration's prefix */
     size_t name_count;
-    bool found;     /* something with this key, or below it */
-    char *dir_key;  /* the key and '/' */
-    bool last_page; /* of a delete: nothing lies behind what is being deleted */
-    bool itself;    /* of a delete: the object of the key itself is being deleted */
-    struct ps_deleter deleter;
+    bool found;    /* something with this key, or below it */
+    char *dir_key; /* the key and '/' */
 };
 
 struct ps_plugin {
@@ -133,6 +132,14 @@ void ps_plugin_stream(struct ps_plugin_task *task);
 void ps_plugin_delete(struct ps_plugin_task *task);
 void ps_plugin_list(struct ps_plugin_task *task);
 void ps_plugin_is_directory(struct ps_plugin_task *task);
+void ps_plugin_delete_free(struct ps_plugin_task *task);
+
+/**
+ * List the keys below the task's own: its key and a '/' are the prefix of wanted, so that a/b does not find a/bc. The
+ * operation is task->op. False and *err: nothing was started.
+ */
+bool ps_plugin_start_list(struct ps_plugin_task *task, const struct ps_list_request *wanted,
+                          ps_store_list_fn on_page, struct ps_err *err);
 
 /** The path is a directory; nothing was found at the key, and perhaps below it. */
 void ps_plugin_tree_save(struct ps_plugin_task *task);

@@ -5,16 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Delete, ListObjects and IsDirectory: what lies at a key and below it. */
+/* ListObjects and IsDirectory: what lies at a key and below it. */
 
 /**
- * Names of one answer. gRPC clients refuse messages over 4 MiB unless told otherwise, and Argo's is not. A delete holds
- * the names of one page at a time, which is less.
+ * Names of one answer. gRPC clients refuse messages over 4 MiB unless told otherwise, and Argo's is not.
  */
 #define NAMES_BYTES_MAX ((size_t)63 * 64 * 1024) /* 64 KiB are left for the rest of it */
-
-/** Most keys that a store deletes in one request. */
-#define DELETE_BATCH_MAX 1000
 
 static bool is_utf8(const char *text)
 {
@@ -37,11 +33,10 @@ static bool is_utf8(const char *text)
     return true;
 }
 
-/* The keys below: the prefix is the key and a '/', so that a/b does not find a/bc. */
-static bool start_list(struct ps_plugin_task *task, ps_store_list_fn on_page, uint32_t page_size,
-                       struct ps_err *err)
+bool ps_plugin_start_list(struct ps_plugin_task *task, const struct ps_list_request *wanted,
+                          ps_store_list_fn on_page, struct ps_err *err)
 {
-    struct ps_list_request request = { .page_size = page_size };
+    struct ps_list_request request = *wanted;
 
     if (task->dir_key == NULL) {
         task->dir_key = ps_str_format("%s/", task->key);
@@ -73,9 +68,10 @@ static void on_first_page(void *user, const struct ps_object_info *objects, size
 
 void ps_plugin_is_directory(struct ps_plugin_task *task)
 {
+    const struct ps_list_request request = { .page_size = 1 };
     struct ps_err err;
 
-    if (!start_list(task, on_first_page, 1, &err)) {
+    if (!ps_plugin_start_list(task, &request, on_first_page, &err)) {
         ps_plugin_task_end(task, &err);
     }
 }
@@ -145,147 +141,11 @@ static void on_list_page(void *user, const struct ps_object_info *objects, size_
 
 void ps_plugin_list(struct ps_plugin_task *task)
 {
+    const struct ps_list_request request = { .page_size = 0 };
     struct ps_err err;
 
     ps_buf_init(&task->names, NAMES_BYTES_MAX);
-    if (!start_list(task, on_list_page, 0, &err)) {
+    if (!ps_plugin_start_list(task, &request, on_list_page, &err)) {
         ps_plugin_task_end(task, &err);
     }
-}
-
-/* --- delete --- */
-
-/*
- *   LIST    a page of what lies below       -> PAGE, or ITSELF when there is none
- *   PAGE    delete it                       -> LIST while there are more, else HEAD
- *   HEAD    is there an object too?         -> ITSELF, or done
- *   ITSELF  delete the key                  -> done
- * What is gone already is deleted: Argo asks again when an answer was lost.
- */
-static void list_below(struct ps_plugin_task *task);
-
-static void on_deleted(void *user, const struct ps_delete_result *results, size_t count,
-                       const struct ps_err *err);
-
-static void delete_names(struct ps_plugin_task *task)
-{
-    const char *keys[DELETE_BATCH_MAX];
-    const char *at = task->names.data;
-    struct ps_err err;
-
-    for (size_t i = 0; i < task->name_count; i++) {
-        keys[i] = at;
-        at += strlen(at) + 1;
-    }
-    task->op =
-        ps_deleter_delete_batch(&task->deleter, keys, task->name_count, on_deleted, task, &err);
-    if (task->op == NULL) {
-        ps_plugin_task_end(task, &err);
-    }
-}
-
-static enum ps_code add_key(struct ps_plugin_task *task, const char *key, struct ps_err *err)
-{
-    enum ps_code code = ps_buf_append(&task->names, key, strlen(key) + 1, err);
-
-    task->name_count += code == PS_OK ? 1 : 0;
-    return code;
-}
-
-static void delete_itself(struct ps_plugin_task *task)
-{
-    struct ps_err err;
-
-    task->last_page = true;
-    task->itself = true;
-    ps_buf_rewind(&task->names);
-    task->name_count = 0;
-    if (add_key(task, task->key, &err) != PS_OK) {
-        ps_plugin_task_end(task, &err);
-        return;
-    }
-    delete_names(task);
-}
-
-static void on_delete_head(void *user, const struct ps_object_info *info, const struct ps_err *err)
-{
-    struct ps_plugin_task *task = user;
-
-    (void)info;
-    task->op = NULL;
-    if (err == NULL) {
-        delete_itself(task);
-    } else {
-        ps_plugin_task_end(task, err->code == PS_E_NOT_FOUND ? NULL : err);
-    }
-}
-
-static void on_deleted(void *user, const struct ps_delete_result *results, size_t count,
-                       const struct ps_err *err)
-{
-    struct ps_plugin_task *task = user;
-    struct ps_err own;
-
-    task->op = NULL;
-    for (size_t i = 0; i < count && err == NULL; i++) {
-        if (results[i].code != PS_OK) {
-            (void)ps_err_set(&own, results[i].code, "%s: %s", results[i].key, results[i].message);
-            err = &own;
-        }
-    }
-    if (err != NULL || task->itself) {
-        ps_plugin_task_end(task, err);
-    } else if (!task->last_page) {
-        list_below(task); /* anew: what is deleted is no longer in it */
-    } else {
-        task->op = ps_store_head(task->config->open.store, task->key, on_delete_head, task, &own);
-        if (task->op == NULL) {
-            ps_plugin_task_end(task, &own);
-        }
-    }
-}
-
-static void on_delete_page(void *user, const struct ps_object_info *objects, size_t count,
-                           bool more, const struct ps_err *err)
-{
-    struct ps_plugin_task *task = user;
-    struct ps_err own;
-    enum ps_code code = PS_OK;
-
-    if (more) {
-        ps_store_cancel(task->op);
-    }
-    task->op = NULL;
-    task->last_page = !more;
-    for (size_t i = 0; i < count && i < DELETE_BATCH_MAX && code == PS_OK; i++) {
-        code = add_key(task, objects[i].key, &own);
-    }
-    if (err != NULL || code != PS_OK) {
-        ps_plugin_task_end(task, code != PS_OK ? &own : err);
-    } else if (count == 0) {
-        delete_itself(task);
-    } else {
-        delete_names(task);
-    }
-}
-
-static void list_below(struct ps_plugin_task *task)
-{
-    uint32_t batch = task->config->open.store->capabilities.delete_batch_max;
-    struct ps_err err;
-
-    ps_buf_rewind(&task->names);
-    task->name_count = 0;
-    batch = batch == 0 ? 1 : batch;
-    if (!start_list(task, on_delete_page, batch < DELETE_BATCH_MAX ? batch : DELETE_BATCH_MAX,
-                    &err)) {
-        ps_plugin_task_end(task, &err);
-    }
-}
-
-void ps_plugin_delete(struct ps_plugin_task *task)
-{
-    task->deleter.store = task->config->open.store;
-    ps_buf_init(&task->names, NAMES_BYTES_MAX);
-    list_below(task);
 }

@@ -136,6 +136,7 @@ static void task_free(struct ps_plugin_task *task)
     ps_plugin_stream_free(task);
     ps_plugin_tree_free(task);
     ps_store_cancel(task->op);
+    ps_plugin_delete_free(task);
     ps_plugin_config_release(&plugin->configs, task->config);
     ps_buf_clear(&task->names);
     free(task->dir_key);

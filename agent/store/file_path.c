@@ -19,9 +19,12 @@ static bool is_bad_component(const char *name, size_t length)
            (length == strlen(FILE_DIR_NAME) && strncmp(name, FILE_DIR_NAME, length) == 0);
 }
 
+/* Of what is purser's own, only markers of reclaims are objects, as in every store. */
+#define MARKER_DIR FILE_DIR_NAME "/reclaim/"
+
 enum ps_code file_check_key(const char *key, struct ps_err *err)
 {
-    const char *at = key;
+    const char *at = ps_str_has_prefix(key, MARKER_DIR) ? key + strlen(MARKER_DIR) : key;
 
     for (;;) {
         size_t length = strcspn(at, "/");

@@ -17,7 +17,8 @@
  * there is nobody to sign for. Lifecycle rules are kept as they are given, in ROOT/.purser/lifecycle.xml, and never acted
  * on here: whoever sweeps reads them.
  *
- * Keys: no empty, "." or ".." component and none named ".purser". Links are not followed out of ROOT.
+ * Keys: no empty, "." or ".." component and none named ".purser", but for ".purser/reclaim/NAME". Links are not
+ * followed out of ROOT.
  */
 #ifndef PS_STORE_FILE_STORE_H
 #define PS_STORE_FILE_STORE_H
