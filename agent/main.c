@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "cli/output.h"
 #include "cli/policies.h"
+#include "reclaim/lifecycle_local.h"
 
 #include <curl/curl.h>
 #include <signal.h>
@@ -263,6 +264,7 @@ static void take_apart(struct ps_app *app)
     (void)uv_loop_close(app->loop);
     ps_state_close(app->state);
     ps_policy_set_free(app->policies);
+    ps_lifecycle_local_free(app->local_rules);
     ps_settings_clear(&app->settings);
     ps_options_clear(&app->options);
 }

@@ -245,6 +245,65 @@ enum ps_code ps_artifact_record(struct ps_state *state, const struct ps_artifact
     return ps_state_write(state, record_body, &record, err);
 }
 
+/* --- what was found --- */
+
+struct found {
+    const struct ps_artifact *artifacts;
+    size_t count;
+    size_t recorded_count;
+};
+
+static enum ps_code queue_known(struct ps_txn *txn, void *user, uint64_t number,
+                                const struct ps_artifact *artifact)
+{
+    bool *known = user;
+
+    (void)artifact;
+    *known = true;
+    return ps_queue_put(txn, PS_QUEUE_ARTIFACT, number, PS_EVENT_AGE);
+}
+
+static enum ps_code found_one(struct ps_txn *txn, struct found *found,
+                              const struct ps_artifact *artifact)
+{
+    const struct ps_artifact_entry entry = { .artifact = *artifact };
+    bool known = false;
+    enum ps_code code = check_entry(&entry, txn->err);
+
+    if (code == PS_OK) {
+        code = ps_txn_each_of_url(txn, artifact->url, queue_known, &known);
+    }
+    if (code != PS_OK || known) {
+        return code;
+    }
+    found->recorded_count++;
+    return record_one(txn, artifact, 0);
+}
+
+static enum ps_code found_body(struct ps_txn *txn, void *user)
+{
+    struct found *found = user;
+    enum ps_code code = PS_OK;
+
+    found->recorded_count = 0; /* the body may run again */
+    for (size_t i = 0; i < found->count && code == PS_OK; i++) {
+        code = found_one(txn, found, &found->artifacts[i]);
+    }
+    return code;
+}
+
+enum ps_code ps_artifact_found(struct ps_state *state, const struct ps_artifact *artifacts,
+                               size_t count, size_t *recorded_out, struct ps_err *err)
+{
+    struct found found = { artifacts, count, 0 };
+    enum ps_code code = ps_state_write(state, found_body, &found, err);
+
+    if (code == PS_OK) {
+        *recorded_out = found.recorded_count;
+    }
+    return code;
+}
+
 /* --- removing --- */
 
 enum ps_code ps_txn_remove_artifact(struct ps_txn *txn, uint64_t number,

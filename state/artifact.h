@@ -114,6 +114,16 @@ PS_MUST_USE enum ps_code ps_artifact_record(struct ps_state *state,
                                             const struct ps_artifact_entry *entries, size_t count,
                                             struct ps_err *err);
 
+/**
+ * Note objects that were found, of no workflow: one that is no artifact yet is recorded, of one that is all records are
+ * queued for the planner and stay as they are. recorded_out: how many were recorded. count: at most 10,000.
+ *
+ * Errors:  as ps_artifact_record.
+ */
+PS_MUST_USE enum ps_code ps_artifact_found(struct ps_state *state,
+                                           const struct ps_artifact *artifacts, size_t count,
+                                           size_t *recorded_out, struct ps_err *err);
+
 /** Something happened to a workflow. */
 struct ps_workflow_report {
     const struct ps_workflow *workflow; /* identity and what else is known */

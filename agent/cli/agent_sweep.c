@@ -12,16 +12,22 @@
 struct ps_agent_sweep {
     struct ps_app *app;
     uv_timer_t *timer;
-    struct ps_marker_take *markers; /* NULL = none under way; the same for the others */
+    struct ps_lifecycle_find *find; /* NULL = none under way; the same for the others */
+    struct ps_marker_take *markers;
     struct ps_planner *planner;
     struct ps_sweeper *sweeper;
-    struct ps_job queue_job;
-    bool queueing;
+    struct ps_job job;
+    struct ps_lifecycle_local *loaded; /* of the worker while a job runs */
+    int64_t found_unix_s;              /* when directories were looked through last; 0 = never */
+    bool working;                      /* a job runs */
     bool queue_wanted;
     bool stopping;
     void (*stopped)(void *user);
     void *user;
 };
+
+/** Stores look through their buckets once a day. Lower: every file of every directory is looked at so often. */
+#define FIND_EVERY_S ((int64_t)86400)
 
 static void begin_round(struct ps_agent_sweep *sweep);
 
@@ -196,7 +202,7 @@ static void on_queued(struct ps_job *job)
 {
     struct ps_agent_sweep *sweep = job->user;
 
-    sweep->queueing = false;
+    sweep->working = false;
     if (job->code != PS_OK) {
         ps_log(&sweep->app->log, PS_LOG_ERROR, "reclaim", "%s", job->err.message);
     }
@@ -207,21 +213,90 @@ static void on_queued(struct ps_job *job)
     }
 }
 
-static void begin_round(struct ps_agent_sweep *sweep)
+static void start_queueing(struct ps_agent_sweep *sweep)
 {
-    if (sweep->queue_wanted) {
+    if (sweep->stopping) {
+        end_round(sweep);
+    } else if (sweep->queue_wanted) {
         sweep->queue_wanted = false;
-        sweep->queueing = true;
-        ps_job_start(&sweep->queue_job, sweep->app->loop, sweep, run_queue_all, on_queued);
+        sweep->working = true;
+        ps_job_start(&sweep->job, sweep->app->loop, sweep, run_queue_all, on_queued);
     } else {
         start_markers(sweep);
     }
 }
 
+/* --- rules of directories --- */
+
+static void on_found(void *user, const struct ps_lifecycle_found *found, const struct ps_err *err)
+{
+    struct ps_agent_sweep *sweep = user;
+
+    sweep->find = NULL;
+    ps_reclaim_log_found(sweep->app, found, err);
+    start_queueing(sweep);
+}
+
+static void start_find(struct ps_agent_sweep *sweep)
+{
+    struct ps_app *app = sweep->app;
+    int64_t now_unix_s = ps_clock_unix_ms(app->clock) / 1000;
+    const struct ps_lifecycle_find_options options = {
+        .loop = app->loop,
+        .state = app->state,
+        .opener = ps_reclaim_app_opener(app),
+        .local = app->local_rules,
+        .now_unix_s = now_unix_s,
+        .on_done = on_found,
+        .user = sweep,
+    };
+    struct ps_err err;
+
+    if (sweep->stopping || !ps_lifecycle_local_acts(options.local) ||
+        (sweep->found_unix_s != 0 && now_unix_s - sweep->found_unix_s < FIND_EVERY_S)) {
+        start_queueing(sweep);
+        return;
+    }
+    sweep->found_unix_s = now_unix_s;
+    if (ps_lifecycle_find_start(&sweep->find, &options, &err) != PS_OK) {
+        ps_log(&app->log, PS_LOG_ERROR, "lifecycle", "%s", err.message);
+        start_queueing(sweep);
+    }
+}
+
+static void run_load(struct ps_job *job)
+{
+    struct ps_agent_sweep *sweep = job->user;
+
+    job->code =
+        ps_lifecycle_local_load(&sweep->loaded, &sweep->app->settings, &sweep->app->log, &job->err);
+}
+
+static void on_loaded(struct ps_job *job)
+{
+    struct ps_agent_sweep *sweep = job->user;
+
+    sweep->working = false;
+    if (job->code != PS_OK) {
+        ps_log(&sweep->app->log, PS_LOG_ERROR, "lifecycle", "%s", job->err.message);
+    } else {
+        ps_lifecycle_local_free(sweep->app->local_rules);
+        sweep->app->local_rules = sweep->loaded;
+        sweep->loaded = NULL;
+    }
+    start_find(sweep);
+}
+
+static void begin_round(struct ps_agent_sweep *sweep)
+{
+    sweep->working = true;
+    ps_job_start(&sweep->job, sweep->app->loop, sweep, run_load, on_loaded);
+}
+
 static bool is_busy(const struct ps_agent_sweep *sweep)
 {
-    return sweep->queueing || sweep->markers != NULL || sweep->planner != NULL ||
-           sweep->sweeper != NULL;
+    return sweep->working || sweep->find != NULL || sweep->markers != NULL ||
+           sweep->planner != NULL || sweep->sweeper != NULL;
 }
 
 /* --- start and end --- */
@@ -252,6 +327,9 @@ void ps_agent_sweep_stop(struct ps_agent_sweep *sweep, void (*stopped)(void *use
     sweep->stopped = stopped;
     sweep->user = user;
     (void)uv_timer_stop(sweep->timer);
+    if (sweep->find != NULL) {
+        ps_lifecycle_find_stop(sweep->find);
+    }
     if (sweep->markers != NULL) {
         ps_marker_take_stop(sweep->markers);
     }

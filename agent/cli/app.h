@@ -20,6 +20,7 @@
 
 #include <uv.h>
 
+struct ps_lifecycle_local;
 struct ps_policy_set;
 
 struct ps_app {
@@ -32,7 +33,8 @@ struct ps_app {
     struct ps_decider decider;
     struct ps_policy_set *policies; /* NULL until a command needs them */
     char policy_digest[17];
-    struct ps_state *state; /* NULL until a checkpoint is needed */
+    struct ps_lifecycle_local *local_rules; /* of directories; NULL until a command needs them */
+    struct ps_state *state;                 /* NULL until a checkpoint is needed */
     ps_getenv_fn getenv;
     void *getenv_user;
     bool json;

@@ -202,7 +202,7 @@ static void explain_item(struct explain *explain, const struct ps_reclaim_item *
     }
     asked.question.on_answer = on_answer;
     asked.question.user = explain;
-    rules.decider->reclaim(rules.decider->user, &asked.question, &decision);
+    ps_reclaim_ask(&asked, &rules, &decision);
     due_unix_s = ps_reclaim_base_unix_s(&asked, item->event) + (int64_t)decision.after_s;
     if (explain->app->json) {
         print_json(explain, item, &asked, &decision, due_unix_s);

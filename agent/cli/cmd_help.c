@@ -81,7 +81,9 @@ const struct ps_command ps_commands[] = {
       "rules are the rows of the `lifecycle` tables in the policies in force.\n"
       "show: what the bucket has. diff: what apply would add +, replace ~, remove -.\n"
       "apply [--dry-run]: does it and reads it back. Purser's own rules have ids that\n"
-      "begin with purser-; those of others stay byte for byte.\n",
+      "begin with purser-; those of others stay byte for byte.\n"
+      "Directories that are under `stores` in the settings are looked after by\n"
+      "`reclaims run` and, once a day, by the agent.\n",
       1, 2, ps_cmd_lifecycle, true },
     { "agent", "", "serve downloads and reclaim until SIGTERM",
       "Runs in the foreground. Objects are at http://LISTEN/a/STORE/KEY (help settings:\n"

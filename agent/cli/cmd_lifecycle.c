@@ -174,6 +174,27 @@ static enum ps_exit show(struct run *run)
     return finish(run, "show", false);
 }
 
+/* A directory has nobody who acts on its rules but the agent, and the agent looks at those of the settings. */
+static void warn_local(const struct run *run)
+{
+    const struct ps_store *store = run->open.store;
+    bool archives = false;
+
+    if (!store->capabilities.local || run->app->quiet) {
+        return;
+    }
+    for (size_t i = 0; i < run->rules.count; i++) {
+        archives = archives || run->rules.items[i].archives;
+    }
+    if (archives) {
+        (void)fprintf(stderr, "note: a directory has no storage classes: nothing is archived\n");
+    }
+    if (ps_settings_store_of_url(&run->app->settings, store->root_url) == NULL) {
+        (void)fprintf(stderr, "note: only directories under `stores` in the settings are looked "
+                              "after; this is none\n");
+    }
+}
+
 /* Read back: no store has a conditional write, so another writer is seen only afterwards. */
 static enum ps_code put_and_verify(struct run *run)
 {
@@ -205,6 +226,7 @@ static enum ps_exit diff_or_apply(struct run *run, bool applies)
         return ps_app_fail(run->app, &run->err);
     }
     ps_lifecycle_diff(&run->config, &run->rules, on_change, run);
+    warn_local(run);
     (void)fflush(stdout);
     if (!applies) {
         return finish(run, "diff", false);

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "state/decision_log.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,7 +94,15 @@ const char *ps_reclaim_span(int64_t seconds, char *text)
 
 struct ps_reclaim_rules ps_reclaim_app_rules(struct ps_app *app)
 {
-    return (struct ps_reclaim_rules){ .decider = &app->decider, .settings = &app->settings };
+    struct ps_err err;
+
+    if (app->local_rules == NULL &&
+        ps_lifecycle_local_load(&app->local_rules, &app->settings, &app->log, &err) != PS_OK) {
+        ps_log(&app->log, PS_LOG_ERROR, "lifecycle", "%s", err.message);
+    }
+    return (struct ps_reclaim_rules){ .decider = &app->decider,
+                                      .local = app->local_rules,
+                                      .settings = &app->settings };
 }
 
 static enum ps_code open_store(void *user, const char *url, struct ps_open_store *open_out,
@@ -107,6 +116,75 @@ static enum ps_code open_store(void *user, const char *url, struct ps_open_store
 struct ps_store_opener ps_reclaim_app_opener(struct ps_app *app)
 {
     return (struct ps_store_opener){ .open = open_store, .user = app };
+}
+
+/* --- rules of directories --- */
+
+struct finding {
+    struct ps_app *app;
+    void (*on_expired)(void *user, const char *url, const struct ps_lifecycle_rule *rule);
+    void *user;
+    bool done;
+};
+
+static void on_expired(void *user, const char *url, const struct ps_lifecycle_rule *rule)
+{
+    const struct finding *finding = user;
+
+    if (finding->on_expired != NULL) {
+        finding->on_expired(finding->user, url, rule);
+    }
+}
+
+static void on_found(void *user, const struct ps_lifecycle_found *found, const struct ps_err *err)
+{
+    struct finding *finding = user;
+
+    ps_reclaim_log_found(finding->app, found, err);
+    finding->done = true;
+}
+
+void ps_reclaim_log_found(struct ps_app *app, const struct ps_lifecycle_found *found,
+                          const struct ps_err *err)
+{
+    if (err != NULL) {
+        ps_log(&app->log, PS_LOG_WARN, "lifecycle", "%s", err->message);
+    }
+    if (found->expired_count > 0 || found->aborted_count > 0) {
+        ps_log(&app->log, PS_LOG_INFO, "lifecycle",
+               "%" PRIu64 " have expired by rules of directories, %" PRIu64
+               " of them were no artifacts; %" PRIu64 " uploads aborted",
+               found->expired_count, found->recorded_count, found->aborted_count);
+    }
+}
+
+void ps_reclaim_find_expired(struct ps_app *app, struct ps_state *state, int64_t now_unix_s,
+                             void (*tell)(void *user, const char *url,
+                                          const struct ps_lifecycle_rule *rule),
+                             void *user)
+{
+    struct finding finding = { .app = app, .on_expired = tell, .user = user };
+    const struct ps_lifecycle_find_options options = {
+        .loop = app->loop,
+        .state = state,
+        .opener = ps_reclaim_app_opener(app),
+        .local = ps_reclaim_app_rules(app).local,
+        .now_unix_s = now_unix_s,
+        .on_expired = on_expired,
+        .on_done = on_found,
+        .user = &finding,
+    };
+    struct ps_lifecycle_find *find = NULL;
+    struct ps_err err;
+
+    if (!ps_lifecycle_local_acts(options.local)) {
+        return;
+    }
+    if (ps_lifecycle_find_start(&find, &options, &err) == PS_OK) {
+        ps_app_run_until(app, &finding.done);
+    } else {
+        ps_log(&app->log, PS_LOG_ERROR, "lifecycle", "%s", err.message);
+    }
 }
 
 /* --- planning --- */

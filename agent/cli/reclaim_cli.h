@@ -9,6 +9,7 @@
 #define PS_CLI_RECLAIM_CLI_H
 
 #include "cli/app.h"
+#include "reclaim/lifecycle_find.h"
 #include "reclaim/reclaim_planner.h"
 #include "reclaim/sweep_stores.h"
 
@@ -26,11 +27,24 @@ PS_MUST_USE enum ps_code ps_reclaim_now(struct ps_app *app, int64_t *now_unix_s_
 /** "7d 2h", "in" or "ago" left to the caller: at most two units. text holds 32 bytes. Returns text. */
 const char *ps_reclaim_span(int64_t seconds, char *text);
 
-/** The app's policies and settings. */
+/** The app's policies, settings and rules of directories, which are read at the first call. */
 struct ps_reclaim_rules ps_reclaim_app_rules(struct ps_app *app);
 
 /** Stores by the app's settings. */
 struct ps_store_opener ps_reclaim_app_opener(struct ps_app *app);
+
+/**
+ * Give what has expired by rules of directories to the planner. state NULL: only tell; tell may be NULL. What cannot be read is
+ * logged; it is looked at again next time.
+ */
+void ps_reclaim_find_expired(struct ps_app *app, struct ps_state *state, int64_t now_unix_s,
+                             void (*tell)(void *user, const char *url,
+                                          const struct ps_lifecycle_rule *rule),
+                             void *user);
+
+/** Log what a search by rules of directories found. */
+void ps_reclaim_log_found(struct ps_app *app, const struct ps_lifecycle_found *found,
+                          const struct ps_err *err);
 
 /** Run the planner to its end. Errors: its own. */
 PS_MUST_USE enum ps_code ps_reclaim_plan_all(struct ps_app *app, struct ps_state *state,

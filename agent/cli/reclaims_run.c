@@ -181,9 +181,27 @@ static enum ps_code start_sweep(struct run *run, int64_t now_unix_s, const struc
     enum ps_code code = state != NULL ? PS_OK : err->code;
 
     if (code == PS_OK) {
+        ps_reclaim_find_expired(app, state, now_unix_s, NULL, NULL);
         code = ps_reclaim_plan_all(app, state, now_unix_s, &planned, err);
     }
     return code == PS_OK ? ps_sweeper_start(&run->sweeper, &options, err) : code;
+}
+
+/* What is no artifact yet is none in a dry run either: it is told apart. */
+static void on_expired(void *user, const char *url, const struct ps_lifecycle_rule *rule)
+{
+    const struct run *run = user;
+
+    if (run->app->json) {
+        json_t *object =
+            json_pack("{s:o, s:o}", "url", ps_output_text(url), "rule", ps_output_text(rule->id));
+
+        ps_output_json("expired", &object);
+    } else {
+        (void)printf("%-9s ", "expired");
+        ps_output_key(url);
+        (void)printf(": rule %s, %u days\n", rule->id, (unsigned)rule->expire_days);
+    }
 }
 
 static enum ps_code start_preview(struct run *run, int64_t now_unix_s, const struct ps_fuse *fuse,
@@ -202,6 +220,7 @@ static enum ps_code start_preview(struct run *run, int64_t now_unix_s, const str
         .user = run,
     };
 
+    ps_reclaim_find_expired(app, NULL, now_unix_s, on_expired, run);
     *state_out = ps_app_open_state_read_only(app, err);
     options.read_only_state = *state_out;
     return *state_out != NULL ? ps_preview_start(&preview, &options, err) : err->code;

@@ -1,6 +1,7 @@
 #include "reclaim/reclaim_question.h"
 
 #include "base/str.h"
+#include "reclaim/lifecycle_local.h"
 
 #include <string.h>
 
@@ -159,6 +160,13 @@ void ps_reclaim_ask_scanned(struct ps_reclaim_asked *asked, const struct ps_scan
         asked->workflow = *scanned->workflow;
     }
     ps_reclaim_ask_fill(asked, scanned->newer_workflows, rules, event, now_unix_s);
+}
+
+void ps_reclaim_ask(const struct ps_reclaim_asked *asked, const struct ps_reclaim_rules *rules,
+                    struct ps_reclaim_decision *decision_out)
+{
+    rules->decider->reclaim(rules->decider->user, &asked->question, decision_out);
+    ps_lifecycle_local_answer(rules->local, &asked->question, decision_out);
 }
 
 int64_t ps_reclaim_base_unix_s(const struct ps_reclaim_asked *asked, enum ps_reclaim_event event)

@@ -14,10 +14,13 @@
 
 #include <stdbool.h>
 
+struct ps_lifecycle_local;
+
 /** Who answers, and what is not in the records. All borrowed. */
 struct ps_reclaim_rules {
     const struct ps_decider *decider;
-    const struct ps_settings *settings; /* names of stores, default strategy; NULL = none */
+    const struct ps_lifecycle_local *local; /* rules of directories; NULL = none */
+    const struct ps_settings *settings;     /* names of stores, default strategy; NULL = none */
 };
 
 /** The question and all that it points to; on the caller's stack. It must stay where it is. */
@@ -47,6 +50,10 @@ void ps_reclaim_ask_scanned(struct ps_reclaim_asked *asked, const struct ps_scan
 void ps_reclaim_ask_fill(struct ps_reclaim_asked *asked, uint32_t newer_workflows,
                          const struct ps_reclaim_rules *rules, enum ps_reclaim_event event,
                          int64_t now_unix_s);
+
+/** Ask the policies and the rules of directories. */
+void ps_reclaim_ask(const struct ps_reclaim_asked *asked, const struct ps_reclaim_rules *rules,
+                    struct ps_reclaim_decision *decision_out);
 
 /** What `after` counts from: created, finished, deleted, cleared; now where that is not known. */
 int64_t ps_reclaim_base_unix_s(const struct ps_reclaim_asked *asked, enum ps_reclaim_event event);

@@ -66,7 +66,7 @@ static bool ask(struct ps_reclaim_item *item, const struct ps_reclaim_rules *rul
     if (!ps_reclaim_ask_init(&asked, item, rules, event, now_unix_s)) {
         return false;
     }
-    rules->decider->reclaim(rules->decider->user, &asked.question, &answer_out->decision);
+    ps_reclaim_ask(&asked, rules, &answer_out->decision);
     item->used_newer = item->used_newer || answer_out->decision.used_newer;
     answer_out->due_unix_s =
         due_of(ps_reclaim_base_unix_s(&asked, event), answer_out->decision.after_s);

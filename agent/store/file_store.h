@@ -15,7 +15,7 @@
  * A copy shares the blocks of its source where the file system can (reflink), else they are copied in the kernel and
  * hashed; the source may lie below another root (from_bucket is that directory). There is no restore and no presign, as
  * there is nobody to sign for. Lifecycle rules are kept as they are given, in ROOT/.purser/lifecycle.xml, and never acted
- * on here: whoever sweeps reads them.
+ * on here: reclaim/lifecycle_local.h does.
  *
  * Keys: no empty, "." or ".." component and none named ".purser", but for ".purser/reclaim/NAME". Links are not
  * followed out of ROOT.
@@ -38,5 +38,14 @@ struct ps_file_store_options {
 PS_MUST_USE enum ps_code ps_file_store_new(struct ps_store **store_out,
                                            const struct ps_file_store_options *options,
                                            struct ps_err *err);
+
+/**
+ * The lifecycle rules of root_dir as they were put, appended to text; nothing when there are none. Blocks: for workers.
+ *
+ * Errors:  PS_E_IO, PS_E_DENIED, PS_E_TOO_LARGE, PS_E_NO_MEMORY.
+ */
+struct ps_buf;
+PS_MUST_USE enum ps_code ps_file_store_read_lifecycle(const char *root_dir, struct ps_buf *text,
+                                                      struct ps_err *err);
 
 #endif

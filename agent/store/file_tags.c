@@ -262,3 +262,14 @@ struct ps_store_op *file_put_lifecycle(struct ps_store *store, const char *xml, 
     file_op_work(&lifecycle->op);
     return &lifecycle->op.base;
 }
+
+enum ps_code ps_file_store_read_lifecycle(const char *root_dir, struct ps_buf *text,
+                                          struct ps_err *err)
+{
+    char *path = ps_str_format("%s/" FILE_DIR_NAME "/lifecycle.xml", root_dir);
+    enum ps_code code = path != NULL ? file_read_small(path, text, err)
+                                     : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+
+    free(path);
+    return code == PS_E_NOT_FOUND ? PS_OK : code;
+}

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Bucket rules of policies: shown, compared, put in place and read back; rules of others stay as they are."""
 import json
+import subprocess
 import sys
+import time
 
-from rig import Rig
+from rig import Rig, kill
 
 FOREIGN_S3 = ('<Rule><ID>mine &amp; yours</ID><Filter><Prefix>theirs/</Prefix></Filter><Status>Disabled</Status>'
               '<Expiration><Days>400</Days></Expiration></Rule>')
@@ -124,6 +126,79 @@ def refused(rig):
     print("ok  a row without a prefix, a configuration that cannot be read: nothing is written")
 
 
+def swept(rig, *flags):
+    out, _ = rig.run("reclaims", "run", "--json", *flags)
+    lines = [json.loads(line) for line in out.splitlines()]
+    return {line["url"].removeprefix(rig.root + "/"): line for line in lines if line["type"] in ("swept", "expired")}
+
+
+def put(rig, key, *flags):
+    source = rig.dir / "source"
+    source.write_text(key)
+    rig.run("put", "-q", source, rig.url(key), *flags)
+
+
+def looked_after(rig):
+    """A directory has nobody but purser to act on its rules: by planner, fuse and sweeper, as policies do."""
+    set_policy(rig, "{ prefix = 'tmp/', expire = '7d', abort_incomplete = '3d' }, "
+                    "{ prefix = 'tagged/', tags = { kind = 'cache' }, expire = '2d' }")
+    _, err = rig.run("lifecycle", "apply", rig.root)
+    assert "under `stores`" in err, err
+    for key in ("tmp/a", "tmp/held", "tmp/kept", "tmp/later", "other/b", "tagged/no"):
+        put(rig, key)
+    put(rig, "tagged/yes", "--tag", "kind=cache")
+    put(rig, "tagged/more", "--tag", "kind=model")
+    put(rig, "tmp/of-workflow", "--workflow", "argo/w", "--gc", "OnWorkflowDeletion")
+    assert swept(rig, "--now", "+8d") == {}, "rules of a directory that is under no `stores` were acted on"
+    (rig.dir / "purser.yaml").write_text(f"stores:\n  files:\n    url: {rig.root}/\n")
+    rig.env["PURSER_CONFIG"] = str(rig.dir / "purser.yaml")
+    _, err = rig.run("lifecycle", "apply", rig.root)
+    assert "under `stores`" not in err, err
+    rig.run("reclaims", "hold", rig.url("tmp/held"))
+    (rig.dir / "lifecycle-policies" / "50-kept.lua").write_text(
+        "return { api = 1, name = 'kept', reclaim = function(artifact) if purser.glob('**/kept', artifact.key) then "
+        "return { action = 'keep', reason = 'mine' } end end }")
+    assert swept(rig, "--now", "+1d") == {}
+    dry = swept(rig, "--dry-run", "--now", "+8d")
+    assert dry["tmp/a"]["rule"] == "purser-buckets-1" and rig.stored("tmp/a").exists(), dry
+    _, err = rig.run("reclaims", "run", "--now", "+8d", "--max", "2", expect=8)
+    assert "fuse" in err and rig.stored("tmp/a").exists()
+    items = swept(rig, "--now", "+8d")
+    gone = {key for key, item in items.items() if item["what"] == "deleted"}
+    assert gone == {"tmp/a", "tmp/later", "tagged/yes", "tmp/of-workflow"}, items
+    assert "rule purser-buckets-1" in items["tmp/a"]["reason"], items
+    left = {str(p.relative_to(rig.data / "bkt")) for p in (rig.data / "bkt").rglob("*") if p.is_file()}
+    assert {"tmp/held", "tmp/kept", "other/b", "tagged/no", "tagged/more"} <= left and not gone & left, left
+    out, _ = rig.run("explain", rig.url("tmp/held"), "--now", "+8d")
+    assert "rule purser-buckets-1: expires after 7d" in out and "on hold" in out, out
+    set_policy(rig, "")
+    rig.run("lifecycle", "apply", rig.root)
+    rig.run("reclaims", "release", rig.url("tmp/held"))
+    assert all(item["what"] == "kept" for item in swept(rig, "--now", "+9d").values()) and rig.stored("tmp/held").exists()
+    print("ok  a directory's rules: prefix, tags; policies, holds, the fuse; without the rule it stays")
+
+
+def uploads_end(rig):
+    set_policy(rig, "{ prefix = 'part-', abort_incomplete = '3d' }")
+    rig.run("lifecycle", "apply", rig.root)
+    (rig.dir / "lifecycle-policies" / "60-buckets.lua").write_text("return { api = 1, name = 'none' }")
+    process = rig.start("put", "-q", "-", rig.url("part-a"), stdin=subprocess.PIPE)
+    process.stdin.write(bytes(40 << 20))
+    process.stdin.flush()
+    deadline = time.monotonic() + 30
+    while not rig.uploads_left():
+        assert process.poll() is None and time.monotonic() < deadline
+    kill(process)
+    process.stdin.close()
+    swept(rig, "--now", "+2d")
+    assert rig.uploads_left()
+    swept(rig, "--dry-run", "--now", "+4d")
+    assert rig.uploads_left(), "a dry run aborted"
+    swept(rig, "--now", "+4d")
+    assert not rig.uploads_left()
+    print("ok  a directory's uploads are aborted by its rule")
+
+
 def unsupported(rig):
     set_policy(rig, "{ prefix = 'tmp/', expire = '7d' }")
     for verb in ("show", "diff", "apply"):
@@ -141,6 +216,9 @@ def main():
         apply_beside_others(rig)
         change_and_remove(rig)
         refused(rig)
+        if rig.kind == "file":
+            looked_after(rig)
+            uploads_end(rig)
 
 
 main()
