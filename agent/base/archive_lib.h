@@ -1,7 +1,7 @@
 /**
  * archive_lib - libarchive, loaded when the first archive is made or read, not with the program.
  *
- * Flow:    source/archive_encoder.c, sink/archive_writer.c -> [archive_lib] -> libarchive.so.13
+ * Flow:    source/archive_encoder.c, sink/archive_writer.c, sink/archive_members.c -> [archive_lib] -> libarchive.so.13
  * Thread:  any; a table belongs to who loaded it
  * Source:  dlopen(3); libarchive 3.6
  *
@@ -51,13 +51,19 @@
     X(archive_error_string)                                                                        \
     X(archive_filter_code)                                                                         \
     X(archive_read_data_block)                                                                     \
+    X(archive_read_data_skip)                                                                      \
     X(archive_read_free)                                                                           \
     X(archive_read_header_position)                                                                \
     X(archive_read_new)                                                                            \
     X(archive_read_next_header)                                                                    \
     X(archive_read_open)                                                                           \
+    X(archive_read_open1)                                                                          \
+    X(archive_read_set_callback_data)                                                              \
+    X(archive_read_set_read_callback)                                                              \
+    X(archive_read_set_seek_callback)                                                              \
     X(archive_read_support_filter_zstd)                                                            \
     X(archive_read_support_format_tar)                                                             \
+    X(archive_read_support_format_zip_seekable)                                                    \
     X(archive_read_support_format_zip_streamable)                                                  \
     X(archive_set_error)                                                                           \
     X(archive_write_close)                                                                         \

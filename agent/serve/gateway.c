@@ -303,6 +303,7 @@ static void exchange_free(struct ps_exchange *exchange)
 
     ps_store_cancel(exchange->op);
     ps_prefix_archive_free(exchange->archive);
+    ps_gateway_member_clear(exchange);
     ps_admin_change_abandon(exchange->change);
     if (exchange->link != NULL) {
         *exchange->link = exchange->next;

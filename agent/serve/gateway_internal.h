@@ -17,6 +17,7 @@
 #include "serve/range.h"
 #include "serve/signed_link.h"
 #include "serve/target.h"
+#include "transfer/member_stream.h"
 #include "transfer/prefix_archive.h"
 
 /** A store that is served. */
@@ -40,6 +41,7 @@ struct ps_gateway {
     uint64_t memory_limit_bytes;
     bool draining;
     struct ps_exchange *exchanges; /* those for an artifact */
+    uint32_t member_count;         /* of them, those with a thread */
     struct ps_gateway_stats stats;
 };
 
@@ -104,6 +106,10 @@ struct ps_exchange {
     struct ps_gateway_body body;
     struct ps_prefix_archive *archive; /* of ?archive=; NULL = none */
     enum ps_archive_format archive_format;
+    bool lists_members;                       /* ?members */
+    const char *member;                       /* ?member=NAME; NULL = none. Borrowed from target */
+    struct ps_member_stream *members;         /* of these; NULL = none */
+    struct ps_member_listing *member_listing; /* the thread's while members is there */
     uint64_t sent_bytes;
 };
 
@@ -125,10 +131,24 @@ PS_MUST_USE bool ps_gateway_reserve_stream(struct ps_exchange *exchange, size_t 
 /** Answer with a page of what is below exchange->key, which is "" or ends in '/'. */
 void ps_gateway_listing_start(struct ps_exchange *exchange);
 
+/** Whether ?format= or Accept asks for JSON. */
+bool ps_gateway_wants_json(const struct ps_exchange *exchange);
+/** The query of the request's signed link, which links of a page need; "" = none. NULL when memory is out. */
+char *ps_gateway_link_query(const struct ps_exchange *exchange);
+
 /* gateway_archive.c */
 
 /** Answer with all below exchange->key, which is "" or ends in '/', as an archive of the format. */
 void ps_gateway_archive_start(struct ps_exchange *exchange, const char *format);
+
+/* gateway_member.c */
+
+/** Answer with the list of what is in the object, an archive, or with one member. The object is known. */
+void ps_gateway_member_start(struct ps_exchange *exchange);
+void ps_gateway_member_clear(struct ps_exchange *exchange);
+/** The type, and what keeps a shown page from doing harm; name is for the type and the file. */
+void ps_gateway_add_content_headers(struct ps_exchange *exchange, const char *name,
+                                    const char *content_type);
 
 /* gateway_page.c */
 

@@ -12,7 +12,7 @@
 /** What a page may take while it is made: 500 keys of 1,024 bytes, escaped. */
 #define LISTING_COST_BYTES ((uint64_t)2 * 1024 * 1024)
 
-static bool wants_json(const struct ps_exchange *exchange)
+bool ps_gateway_wants_json(const struct ps_exchange *exchange)
 {
     const char *format = ps_target_arg(&exchange->target, "format");
     const char *accept = ps_httpd_header(exchange->request, "Accept");
@@ -25,7 +25,7 @@ static bool wants_json(const struct ps_exchange *exchange)
 }
 
 /* The query of a signed link as it came, without where the page begins: links of the page need it. */
-static char *link_query(const struct ps_exchange *exchange)
+char *ps_gateway_link_query(const struct ps_exchange *exchange)
 {
     const char *query = strchr(ps_httpd_target(exchange->request), '?');
     const char *expires = query != NULL ? strstr(query, "expires=") : NULL;
@@ -58,7 +58,7 @@ static struct ps_object_info *sorted(const struct ps_object_info *objects, size_
 
 static void send_page(struct ps_exchange *exchange, const struct ps_listing *listing)
 {
-    bool json = wants_json(exchange);
+    bool json = ps_gateway_wants_json(exchange);
     struct ps_buf buf;
     struct ps_err err;
 
@@ -102,7 +102,7 @@ static void on_list(void *user, const struct ps_object_info *objects, size_t cou
         ps_gateway_fail_by(exchange, err);
         return;
     }
-    query = link_query(exchange);
+    query = ps_gateway_link_query(exchange);
     copy = sorted(objects, count);
     listing.query = query != NULL ? query : "";
     listing.objects = copy;

@@ -106,17 +106,17 @@ static void add_validators(struct ps_exchange *exchange)
     }
 }
 
-static void add_headers(struct ps_exchange *exchange)
+void ps_gateway_add_content_headers(struct ps_exchange *exchange, const char *name,
+                                    const char *content_type)
 {
     struct ps_buf disposition;
     bool attachment = ps_target_arg(&exchange->target, "download") != NULL;
 
     ps_buf_init(&disposition, 8192);
-    add_validators(exchange);
-    ps_httpd_add_header(exchange->request, "Accept-Ranges", "bytes");
+    ps_httpd_add_header(exchange->request, "Content-Type", content_type);
     ps_httpd_add_header(exchange->request, "X-Content-Type-Options", "nosniff");
     ps_httpd_add_header(exchange->request, "Content-Security-Policy", CONTENT_SECURITY_POLICY);
-    if (ps_disposition_format(&disposition, exchange->name, attachment, NULL) == PS_OK) {
+    if (ps_disposition_format(&disposition, name, attachment, NULL) == PS_OK) {
         ps_httpd_add_header(exchange->request, "Content-Disposition", ps_buf_peek(&disposition));
     }
     ps_buf_clear(&disposition);
@@ -139,14 +139,12 @@ static void send_headers(struct ps_exchange *exchange)
 {
     char multipart[80];
 
-    add_headers(exchange);
-    if (exchange->range_count > 1) {
-        (void)snprintf(multipart, sizeof(multipart), "multipart/byteranges; boundary=%s",
-                       exchange->boundary);
-        ps_httpd_add_header(exchange->request, "Content-Type", multipart);
-    } else {
-        ps_httpd_add_header(exchange->request, "Content-Type", exchange->content_type);
-    }
+    (void)snprintf(multipart, sizeof(multipart), "multipart/byteranges; boundary=%s",
+                   exchange->boundary);
+    ps_gateway_add_content_headers(exchange, exchange->name,
+                                   exchange->range_count > 1 ? multipart : exchange->content_type);
+    add_validators(exchange);
+    ps_httpd_add_header(exchange->request, "Accept-Ranges", "bytes");
     if (exchange->range_count == 1) {
         add_content_range(exchange);
     }
@@ -259,7 +257,11 @@ static void on_head(void *user, const struct ps_object_info *info, const struct 
     } else if (!take_info(exchange, info)) {
         ps_gateway_fail(exchange, 500, "out of memory");
     } else if (ps_gateway_policy_allows(exchange)) {
-        decide(exchange);
+        if (exchange->lists_members || exchange->member != NULL) {
+            ps_gateway_member_start(exchange);
+        } else {
+            decide(exchange);
+        }
     }
 }
 
@@ -283,7 +285,8 @@ static bool needs_head(const struct ps_exchange *exchange)
     static const char *const names[] = { "Range", "If-Match", "If-None-Match", "If-Modified-Since",
                                          "If-Unmodified-Since" };
 
-    if (exchange->is_head || exchange->gateway->decider->asks_download) {
+    if (exchange->is_head || exchange->gateway->decider->asks_download || exchange->lists_members ||
+        exchange->member != NULL) {
         return true;
     }
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -298,6 +301,9 @@ void ps_gateway_object_start(struct ps_exchange *exchange)
 {
     struct ps_err err;
 
+    exchange->member = ps_target_arg(&exchange->target, "member");
+    exchange->lists_members =
+        exchange->member == NULL && ps_target_arg(&exchange->target, "members") != NULL;
     if (!needs_head(exchange)) {
         ps_gateway_body_start(exchange);
         return;

@@ -30,6 +30,28 @@ enum ps_code ps_html_escape(struct ps_buf *buf, const char *text, struct ps_err 
     return code;
 }
 
+enum ps_code ps_listing_html_head(struct ps_buf *buf, const char *title, struct ps_err *err)
+{
+    enum ps_code code = ps_buf_append_str(
+        buf,
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+        "<link rel=\"stylesheet\" href=\"/page/style.css\">\n"
+        "<link rel=\"icon\" href=\"/page/icon.svg\">\n<title>",
+        err);
+
+    if (code == PS_OK) {
+        code = ps_html_escape(buf, title, err);
+    }
+    if (code == PS_OK) {
+        code = ps_buf_append_str(buf, "</title></head>\n<body><main><h1>", err);
+    }
+    if (code == PS_OK) {
+        code = ps_html_escape(buf, title, err);
+    }
+    return code == PS_OK ? ps_buf_append_str(buf, "</h1>\n", err) : code;
+}
+
 static const char *name_of(const struct ps_listing *listing, size_t index)
 {
     return listing->objects[index].key + listing->hidden_length;
@@ -70,6 +92,40 @@ static enum ps_code append_link(struct ps_buf *buf, const struct ps_listing *lis
     return code == PS_OK ? ps_buf_append_str(buf, "</a>", err) : code;
 }
 
+bool ps_listing_is_archive(const char *name)
+{
+    static const char *const suffixes[] = {
+        ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".zip"
+    };
+
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        if (ps_str_has_suffix(name, suffixes[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum ps_code append_contents_link(struct ps_buf *buf, const struct ps_listing *listing,
+                                         const char *name, struct ps_err *err)
+{
+    enum ps_code code = ps_buf_append_str(buf, " <a class=\"faint\" href=\"./", err);
+
+    if (code == PS_OK) {
+        code = ps_uri_encode(buf, name, PS_URI_KEEP_SLASH, err);
+    }
+    if (code == PS_OK) {
+        code = ps_buf_append_str(buf, "?members", err);
+    }
+    if (code == PS_OK && listing->query[0] != '\0') {
+        code = ps_buf_append_str(buf, "&amp;", err);
+        if (code == PS_OK) {
+            code = ps_html_escape(buf, listing->query, err);
+        }
+    }
+    return code == PS_OK ? ps_buf_append_str(buf, "\">contents</a>", err) : code;
+}
+
 static enum ps_code append_row(struct ps_buf *buf, const struct ps_listing *listing, size_t index,
                                struct ps_err *err)
 {
@@ -85,6 +141,9 @@ static enum ps_code append_row(struct ps_buf *buf, const struct ps_listing *list
     if (code == PS_OK) {
         code = append_link(buf, listing, name_of(listing, index), err);
     }
+    if (code == PS_OK && !object->is_prefix && ps_listing_is_archive(name_of(listing, index))) {
+        code = append_contents_link(buf, listing, name_of(listing, index), err);
+    }
     return code == PS_OK
                ? ps_buf_append_format(buf, err, "</td><td class=\"n\">%s</td><td>%s</td></tr>\n",
                                       size, time)
@@ -94,29 +153,14 @@ static enum ps_code append_row(struct ps_buf *buf, const struct ps_listing *list
 static enum ps_code append_head(struct ps_buf *buf, const struct ps_listing *listing,
                                 struct ps_err *err)
 {
-    enum ps_code code = ps_buf_append_str(
-        buf,
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-        "<link rel=\"stylesheet\" href=\"/page/style.css\">\n"
-        "<link rel=\"icon\" href=\"/page/icon.svg\">\n<title>",
-        err);
+    char *title = ps_str_format("%s/%s", listing->store, listing->prefix);
+    enum ps_code code = title != NULL ? ps_listing_html_head(buf, title, err)
+                                      : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
 
-    for (int i = 0; i < 2 && code == PS_OK; i++) {
-        code = ps_html_escape(buf, listing->store, err);
-        if (code == PS_OK) {
-            code = ps_buf_append_str(buf, "/", err);
-        }
-        if (code == PS_OK) {
-            code = ps_html_escape(buf, listing->prefix, err);
-        }
-        if (code == PS_OK && i == 0) {
-            code = ps_buf_append_str(buf, "</title></head>\n<body><main><h1>", err);
-        }
-    }
+    free(title);
     return code == PS_OK
                ? ps_buf_append_str(buf,
-                                   "</h1>\n<table><thead><tr><th>Name</th><th "
+                                   "<table><thead><tr><th>Name</th><th "
                                    "class=\"n\">Size</th><th>Changed (UTC)</th></tr></thead>\n"
                                    "<tbody>\n",
                                    err)

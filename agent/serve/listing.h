@@ -34,6 +34,13 @@ PS_MUST_USE enum ps_code ps_listing_html(struct ps_buf *buf, const struct ps_lis
 PS_MUST_USE enum ps_code ps_listing_json(struct ps_buf *buf, const struct ps_listing *listing,
                                          struct ps_err *err);
 
+/** By its name: one whose members can be listed. */
+bool ps_listing_is_archive(const char *name);
+
+/** Append a page's beginning up to its heading, which is title. */
+PS_MUST_USE enum ps_code ps_listing_html_head(struct ps_buf *buf, const char *title,
+                                              struct ps_err *err);
+
 /** Append text with & < > " ' as entities and what is no UTF-8 as U+FFFD. */
 PS_MUST_USE enum ps_code ps_html_escape(struct ps_buf *buf, const char *text, struct ps_err *err);
 

@@ -102,16 +102,21 @@ static void archive_free(struct ps_prefix_archive *archive)
     free(archive);
 }
 
-static void fail(struct ps_prefix_archive *archive, const struct ps_err *err)
+/* Not from within a get's calls. */
+static void cancel_op(struct ps_prefix_archive *archive)
 {
-    if (archive->state == STATE_FAILED || archive->state == STATE_ENDED) {
-        return;
-    }
-    archive->err = *err;
-    archive->state = STATE_FAILED;
     ps_store_cancel(archive->op);
     archive->op = NULL;
-    archive->on_ready(archive->user);
+}
+
+static void fail(struct ps_prefix_archive *archive, const struct ps_err *err)
+{
+    if (archive->state != STATE_FAILED && archive->state != STATE_ENDED) {
+        archive->err = *err;
+        archive->state =
+            STATE_FAILED; /* a get under way is stopped by its next bytes, or at the end */
+        archive->on_ready(archive->user);
+    }
 }
 
 /* --- to the worker --- */
@@ -446,8 +451,7 @@ static void on_page(void *user, const struct ps_object_info *objects, size_t cou
         return;
     }
     /* The next page would come by itself, wanted or not: it is asked for when this one is used up. */
-    ps_store_cancel(archive->op);
-    archive->op = NULL;
+    cancel_op(archive);
     archive->more = more && count > 0;
     if (take_page(archive, objects, count, &own) != PS_OK) {
         fail(archive, &own);
@@ -559,8 +563,7 @@ void ps_prefix_archive_free(struct ps_prefix_archive *archive)
     if (archive == NULL) {
         return;
     }
-    ps_store_cancel(archive->op);
-    archive->op = NULL;
+    cancel_op(archive);
     archive->freed = true;
     if (!archive->encoding) {
         archive_free(archive);

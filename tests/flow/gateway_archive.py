@@ -3,12 +3,14 @@
 import gzip
 import http.client
 import io
+import json
 import os
 import re
 import socket
 import subprocess
 import sys
 import tarfile
+import urllib.parse
 import zipfile
 
 from agent_rig import Agent
@@ -138,12 +140,174 @@ def hook(rig):
     print("download hook: asked of every object of an archive")
 
 
+def add_tar(tar, name, data, **more):
+    info = tarfile.TarInfo(name)
+    info.size, info.mtime = len(data), 1700000000
+    for key, value in more.items():
+        setattr(info, key, value)
+    tar.addfile(info, io.BytesIO(data))
+
+
+class Unseekable(io.RawIOBase):
+    """Python's zipfile writes to it as to a pipe: sizes behind the bytes."""
+
+    def __init__(self):
+        self.data = b""
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.data += bytes(data)
+        return len(data)
+
+
+def put(rig, name, data):
+    path = rig.dir / name
+    path.write_bytes(data)
+    rig.run("put", "-q", path, rig.url(f"packed/{name}"))
+
+
+def packed(rig):
+    """Archives of all sorts below packed/; returns {name: bytes} of the files in each."""
+    files = {"a.txt": b"a text\n", "big.bin": os.urandom(2 * MIB + 17), "dir/\u00e9 <b>&.html": b"<p>", "empty": b"",
+             "zeros": bytes(5 * MIB), "last": b"the last one"}
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as out:
+        for name, data in files.items():
+            add_tar(out, "./" + name, data)
+        add_tar(out, "link", b"", type=tarfile.SYMTYPE, linkname="../../etc/passwd")
+        add_tar(out, "hard", b"", type=tarfile.LNKTYPE, linkname="./a.txt")
+        add_tar(out, "fifo", b"", type=tarfile.FIFOTYPE)
+    put(rig, "x.tar", tar.getvalue())
+    put(rig, "x.tar.gz", gzip.compress(tar.getvalue()))
+    put(rig, "x.tar.zst", subprocess.run(["zstd", "-q"], input=tar.getvalue(), capture_output=True, check=True).stdout)
+    stream, plain = Unseekable(), io.BytesIO()
+    for into, name in ((stream, "stream.zip"), (plain, "x.zip")):
+        with zipfile.ZipFile(into, "w") as out:
+            for i, (member, data) in enumerate(files.items()):
+                out.writestr(member, data, zipfile.ZIP_DEFLATED if i % 2 else zipfile.ZIP_STORED)
+        put(rig, name, stream.data if into is stream else plain.getvalue())
+    sparse = rig.dir / "sparse"
+    with open(sparse, "wb") as file:
+        file.seek(3 * MIB)
+        file.write(b"end")
+        file.truncate(4 * MIB)
+    subprocess.run(["tar", "-C", rig.dir, "-Scf", rig.dir / "sparse.tar", "sparse"], check=True)
+    put(rig, "sparse.tar", (rig.dir / "sparse.tar").read_bytes())
+    put(rig, "no.zip", b"no archive at all, but long enough to be looked at" * 100)
+    put(rig, "cut.tar.gz", gzip.compress(tar.getvalue())[:MIB])
+    put(rig, "cut.zip", plain.getvalue()[:-100])
+    put(rig, "none.zip", b"PK\5\6" + bytes(18))
+    return files
+
+
+def members(rig, agent, files):
+    for name in ("x.tar", "x.tar.gz", "x.tar.zst", "x.zip", "stream.zip"):
+        path = f"/a/main/packed/{name}"
+        status, headers, body = agent.get(path + "?members&format=json")
+        assert status == 200 and headers["Content-Type"] == "application/json", (status, body)
+        listed = json.loads(body)
+        assert {m["name"]: m["size_bytes"] for m in listed["members"] if m["kind"] == "file"} == {
+            name: len(data) for name, data in files.items()}, listed
+        for member, data in files.items():
+            status, headers, body = agent.get(f"{path}?member={urllib.parse.quote(member)}")
+            assert status == 200 and body == data, (name, member, status, len(body))
+            assert headers["Content-Length"] == str(len(data)) and "sandbox" in headers["Content-Security-Policy"]
+        assert headers["Content-Disposition"] == 'inline; filename="last"'
+        status, headers, body = agent.get(f"{path}?member=big.bin&download", method="HEAD")
+        assert (status, headers["Content-Length"], body) == (200, str(len(files["big.bin"])), b"")
+        assert headers["Content-Disposition"] == 'attachment; filename="big.bin"'
+        page = agent.get(path + "?members")[2].decode()
+        assert "&lt;b&gt;&amp;" in page and "<b>" not in page and "script" not in page, page
+        for link in re.findall(r'href="(\?member=[^"]*)"', page):
+            assert agent.get(path + link)[0] == 200, link
+        status, _, body = agent.get(path + "?member=nothing")
+        assert status == 404 and b"is not in it" in body, (status, body)
+    for member, words in (("link", b"a link to ../../etc/passwd"), ("hard", b"a link to"), ("fifo", b"no file")):
+        status, _, body = agent.get(f"/a/main/packed/x.tar.gz?member={member}")
+        assert status == 404 and words in body, (member, status, body)
+    assert agent.get("/a/main/packed/sparse.tar?member=sparse")[2] == bytes(3 * MIB) + b"end" + bytes(MIB - 3)
+    assert agent.get("/a/main/packed/x.zip?members", token=None)[0] == 401
+    assert json.loads(agent.get("/a/main/packed/none.zip?members&format=json")[2])["members"] == []
+    for name in ("no.zip", "cut.zip"):
+        status, _, body = agent.get(f"/a/main/packed/{name}?members")
+        assert status == 422, (name, status, body)
+    for query in ("members", "member=last"):
+        try:
+            status, _, body = agent.get(f"/a/main/packed/cut.tar.gz?{query}")
+            assert status == 422, (query, status, body)
+        except http.client.IncompleteRead:
+            assert query == "members"
+    assert '?members">contents</a>' in agent.get("/a/main/packed/")[2].decode()
+    print(f"members: of tar, tar.gz, tar.zst, zip and a streamed zip; sparse, links, broken ones")
+
+
+def received(agent):
+    return int(re.search(r"purser_gateway_store_received_bytes_total (\d+)", agent.get("/metrics", token=None)[2].decode())[1])
+
+
+def ranges_and_bombs(rig):
+    """A small member of a large zip costs little; what grows without end is stopped."""
+    large = io.BytesIO()
+    with zipfile.ZipFile(large, "w") as out:
+        for i in range(12):
+            out.writestr(f"{i}", os.urandom(4 * MIB) if i % 2 else b"small")
+    put(rig, "large.zip", large.getvalue())
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out:
+        out.writestr("bomb", bytes(300 * MIB))
+    put(rig, "bomb.zip", bomb.getvalue())
+    put(rig, "bomb.tar.gz", subprocess.run(
+        "cd %s && truncate -s 300M zeros && tar -cf - zeros | gzip -9 && rm zeros" % rig.dir, shell=True,
+        capture_output=True, check=True).stdout)
+    with Agent(rig) as agent:
+        before = received(agent)
+        assert agent.get("/a/main/packed/large.zip?member=10")[2] == b"small"
+        cost = received(agent) - before
+        assert cost < 4 * MIB, f"{cost} bytes were fetched for 5"
+        for name, query in (("bomb.zip", "member=bomb"), ("bomb.tar.gz", "member=zeros"), ("bomb.tar.gz", "members"),
+                            ("bomb.tar.gz", "member=none")):
+            try:
+                status, _, body = agent.get(f"/a/main/packed/{name}?{query}")
+                assert status == 422 and b"grows more than 200 times" in body, (name, query, status, len(body))
+            except http.client.IncompleteRead as got:
+                assert len(got.partial) < 300 * MIB and query != "member=none"
+    with Agent(rig, top="extract: { entry_limit: 3 }\n") as agent:
+        status, _, body = agent.get("/a/main/packed/large.zip?member=10")
+        assert status == 422 and b"more than 3 members" in body, (status, body)
+    print(f"a member of {len(large.getvalue()) // MIB} MiB of zip: {cost // 1024} KiB fetched; bombs are stopped")
+
+
+def gone_members(rig):
+    """Readers of members that go in mid-stream leave nothing behind, also when the agent ends at once."""
+    with Agent(rig) as agent:
+        for query in ("x.tar.gz?member=zeros", "x.zip?member=zeros", "x.tar?members"):
+            with socket.create_connection(("127.0.0.1", agent.port), timeout=20) as sock:
+                sock.sendall(f"GET /a/main/packed/{query} HTTP/1.1\r\nHost: x\r\n{agent.bearer}\r\n".encode())
+                assert sock.recv(1000).startswith(b"HTTP/1.1 200")
+        for _ in range(200):
+            metrics = agent.get("/metrics", token=None)[2].decode()
+            if "purser_gateway_reserved_bytes 0\n" in metrics:
+                break
+        else:
+            raise AssertionError(metrics)
+        sock = socket.create_connection(("127.0.0.1", agent.port), timeout=20)
+        sock.sendall(f"GET /a/main/packed/x.tar.gz?member=zeros HTTP/1.1\r\nHost: x\r\n{agent.bearer}\r\n".encode())
+        assert sock.recv(1000).startswith(b"HTTP/1.1 200")
+        sock.close()
+    print("readers of members that go: nothing is left")
+
+
 def main():
     with Rig(sys.argv[1]) as rig:
         files = tree(rig)
         with Agent(rig) as agent:
             formats(rig, agent, files)
             refusals(rig, agent)
+            members(rig, agent, packed(rig))
+        ranges_and_bombs(rig)
+        gone_members(rig)
         gone_reader(rig)
         hook(rig)
         if rig.kind != "file":  # whose changed file has other times, so that its checksum counts no more
