@@ -42,6 +42,7 @@ static enum ps_code apply_flags(struct ps_app *app, struct ps_err *err)
         { PS_OPT_LOG_LEVEL, "log.level" },
         { PS_OPT_LOG_FORMAT, "log.format" },
         { PS_OPT_MEMORY_LIMIT, "transfer.memory_limit" },
+        { PS_OPT_GATEWAY_MEMORY, "gateway.memory_limit" },
     };
     enum ps_code code = PS_OK;
 

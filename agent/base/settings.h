@@ -69,6 +69,7 @@ struct ps_settings {
     uint64_t gateway_header_limit_bytes;
     uint64_t gateway_header_timeout_ms;
     uint64_t gateway_stall_timeout_ms;
+    uint64_t gateway_outage_timeout_ms;
     uint32_t gateway_connections;
     uint32_t gateway_connections_per_address; /* 0 = no limit */
     char *admin_socket;

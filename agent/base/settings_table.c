@@ -62,6 +62,8 @@ const struct ps_setting ps_settings_rows[] = {
       "until a connection has sent its request" },
     { "gateway.stall_timeout", PS_SETTING_DURATION, TOP(gateway_stall_timeout_ms), "60s", "", 0,
       "of a reader that takes nothing" },
+    { "gateway.outage_timeout", PS_SETTING_DURATION, TOP(gateway_outage_timeout_ms), "5m", "", 0,
+      "a store that fails in mid-stream; then: cut" },
     { "gateway.connections", PS_SETTING_NUMBER, TOP(gateway_connections), "9000", "", 0,
       "at once; more wait" },
     { "gateway.connections_per_address", PS_SETTING_NUMBER, TOP(gateway_connections_per_address),

@@ -8,6 +8,7 @@
 #include "cli/watch_records.h"
 #include "serve/admin.h"
 #include "serve/gateway.h"
+#include "serve/metrics_server.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 struct agent {
     struct ps_app *app;
     struct ps_gateway *gateway;
+    struct ps_metrics_server *metrics; /* NULL: the gateway serves them */
     struct ps_admin *admin;
     struct ps_admin_context context;
     struct ps_agent_sweep *sweep;
@@ -84,11 +86,34 @@ static void drain(void *user)
     }
 }
 
+/* The settings files are read anew for gateway.tokens_file and gateway.allow; all others hold until the next start. */
+static enum ps_code reload_access(struct agent *agent, struct ps_err *err)
+{
+    const struct ps_app *app = agent->app;
+    struct ps_settings settings = { 0 };
+    enum ps_code code = ps_settings_init(&settings, err);
+
+    if (code == PS_OK) {
+        code = ps_settings_load(&settings, app->options.values[PS_OPT_CONFIG], app->getenv,
+                                app->getenv_user, err);
+    }
+    if (code == PS_OK) {
+        code = ps_gateway_set_access(agent->gateway, settings.gateway_tokens_file,
+                                     settings.gateway_allow, err);
+    }
+    ps_settings_clear(&settings);
+    return code;
+}
+
+/* Tokens first: where the policies fail then, nobody reads by an old token that was taken away. */
 static enum ps_code reload(void *user, struct ps_err *err)
 {
     struct agent *agent = user;
-    enum ps_code code = ps_policies_reload(agent->app, err);
+    enum ps_code code = reload_access(agent, err);
 
+    if (code == PS_OK) {
+        code = ps_policies_reload(agent->app, err);
+    }
     if (code == PS_OK) {
         ps_agent_sweep_policies_changed(agent->sweep);
     }
@@ -113,6 +138,10 @@ static enum ps_code start_gateway(struct agent *agent, struct ps_err *err)
         link_key_path != NULL ? ps_gateway_new(&agent->gateway, &options, err) : err->code;
 
     free(link_key_path);
+    if (code == PS_OK && app->settings.metrics_listen[0] != '\0') {
+        code = ps_metrics_server_new(&agent->metrics, app->loop, &app->log,
+                                     app->settings.metrics_listen, agent->gateway, err);
+    }
     return code;
 }
 
@@ -201,11 +230,16 @@ enum ps_exit ps_cmd_agent(struct ps_app *app, const char **args, int arg_count)
         if (!app->quiet) {
             (void)fprintf(stderr, "purser agent: gateway at %s, %zu stores\n",
                           ps_gateway_address(agent.gateway), app->settings.store_count);
+            if (agent.metrics != NULL) {
+                (void)fprintf(stderr, "purser agent: metrics at %s\n",
+                              ps_metrics_server_address(agent.metrics));
+            }
         }
         run_until_done(&agent);
     }
     ps_agent_sweep_free(agent.sweep);
     ps_admin_free(agent.admin);
+    ps_metrics_server_free(agent.metrics);
     ps_gateway_free(agent.gateway);
     return exit_code;
 }

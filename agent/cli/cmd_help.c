@@ -88,15 +88,16 @@ const struct ps_command ps_commands[] = {
     { "agent", "", "serve downloads and reclaim until SIGTERM",
       "Runs in the foreground. Objects are at http://LISTEN/a/STORE/KEY (help settings:\n"
       "gateway), where STORE is a name under `stores` in the settings; nobody may read\n"
-      "without a token of gateway.tokens_file or a prefix in gateway.allow. SIGTERM\n"
-      "finishes what is being sent.\n"
+      "without a token of gateway.tokens_file or a prefix in gateway.allow. Below a\n"
+      "prefix: ?archive=tar.gz (tar, zip); of an archive: ?members, ?member=NAME.\n"
+      "SIGTERM finishes what is being sent.\n"
       "--watch: follow the cluster's Workflows (help settings: watch), so that what\n"
       "they leave is reclaimed by policy; of several agents one watches.\n",
       0, 0, ps_cmd_agent, true },
     { "status", "", "what the agent of this machine does", "", 0, 0, ps_cmd_status, true },
-    { "reload", "", "have the agent load its policies anew",
-      "Policies that do not load (exit 2) or whose tests fail (exit 8) leave the old\n"
-      "ones in force.\n",
+    { "reload", "", "have the agent load policies and tokens anew",
+      "Also gateway.tokens_file and gateway.allow of the settings. Policies that\n"
+      "do not load (exit 2) or whose tests fail (exit 8) leave the old ones in force.\n",
       0, 0, ps_cmd_reload, false },
     { "drain", "", "end the agent when what it sends is sent", "", 0, 0, ps_cmd_drain, false },
     { "plugin", "SOCKET", "serve Argo Workflows as its artifact plugin",

@@ -126,6 +126,8 @@ static const struct row rows[PS_OPT_COUNT] = {
     [PS_OPT_SINCE] = { "since", '\0', KIND_VALUE, "30d", "how far back", "reclaims policy" },
     [PS_OPT_WATCH] = { "watch", '\0', KIND_SWITCH, "", "note Argo's workflows as they come and go",
                        "agent" },
+    [PS_OPT_GATEWAY_MEMORY] = { "gateway-memory", '\0', KIND_VALUE, "SIZE",
+                                "for all streams together", "agent" },
     [PS_OPT_NOW] = { "now", '\0', KIND_VALUE, "TIME", "as if it were TIME; also +7d",
                      "workflow reclaims explain policy" },
     [PS_OPT_LIMIT] = { "limit", '\0', KIND_VALUE, "N", "lines at most; 0 = all", "reclaims" },

@@ -85,6 +85,7 @@ enum ps_option {
     PS_OPT_NOW,
     PS_OPT_LIMIT,
     PS_OPT_WATCH,
+    PS_OPT_GATEWAY_MEMORY,
     PS_OPT_COUNT,
 };
 

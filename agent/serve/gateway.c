@@ -70,8 +70,8 @@ static void send_metrics(struct ps_exchange *exchange)
         ps_gateway_fail(exchange, 500, "%s", err.message);
     } else {
         exchange->state = PS_EXCHANGE_ENDED;
-        ps_httpd_send_text(exchange->request, 200, "text/plain; version=0.0.4; charset=utf-8",
-                           ps_buf_peek(&text), text.size_bytes);
+        ps_httpd_send_text(exchange->request, 200, PS_METRICS_CONTENT_TYPE, ps_buf_peek(&text),
+                           text.size_bytes);
     }
     ps_buf_clear(&text);
 }
@@ -255,7 +255,8 @@ static void route(struct ps_exchange *exchange)
         send_plain(exchange, "ok\n");
     } else if (strcmp(path, "/readyz") == 0) {
         send_ready(exchange);
-    } else if (strcmp(path, "/metrics") == 0) {
+    } else if (strcmp(path, "/metrics") == 0 &&
+               exchange->gateway->settings->metrics_listen[0] == '\0') {
         send_metrics(exchange);
     } else if (strcmp(path, "/") == 0) {
         ps_gateway_page(exchange);
@@ -446,6 +447,25 @@ void ps_gateway_drain(struct ps_gateway *gateway, void (*drained)(void *user), v
 {
     gateway->draining = true;
     ps_httpd_drain(gateway->httpd, drained, user);
+}
+
+bool ps_gateway_is_draining(const struct ps_gateway *gateway)
+{
+    return gateway->draining;
+}
+
+enum ps_code ps_gateway_set_access(struct ps_gateway *gateway, const char *tokens_file,
+                                   const char *allow, struct ps_err *err)
+{
+    const struct ps_access_options options = { .tokens_file = tokens_file, .allow = allow };
+    struct ps_access *access = NULL;
+    enum ps_code code = ps_access_new(&access, &options, err);
+
+    if (code == PS_OK) {
+        ps_access_free(gateway->access);
+        gateway->access = access;
+    }
+    return code;
 }
 
 const char *ps_gateway_address(const struct ps_gateway *gateway)

@@ -78,6 +78,14 @@ void ps_gateway_free(struct ps_gateway *gateway);
 /** Finish what is being sent, take nothing new; then drained is called. */
 void ps_gateway_drain(struct ps_gateway *gateway, void (*drained)(void *user), void *user);
 
+bool ps_gateway_is_draining(const struct ps_gateway *gateway);
+
+/**
+ * From now on who may read is told by these; requests under way go on. Errors as ps_access_new: then all is as before.
+ */
+PS_MUST_USE enum ps_code ps_gateway_set_access(struct ps_gateway *gateway, const char *tokens_file,
+                                               const char *allow, struct ps_err *err);
+
 /** The address listened at. Borrowed. */
 const char *ps_gateway_address(const struct ps_gateway *gateway);
 

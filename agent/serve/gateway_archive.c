@@ -16,14 +16,20 @@
 /* Nothing was sent yet: a proper status. */
 static void refuse(struct ps_exchange *exchange, const struct ps_err *err)
 {
-    if (err->code == PS_E_REFUSED) {
+    bool ours = err->http_status ==
+                0; /* else it is the store's, whose words are none of a user's business */
+
+    if (ours && err->code == PS_E_REFUSED) {
         ps_gateway_fail(exchange, 403, "%s", err->message);
-    } else if (err->code == PS_E_INVALID) {
+    } else if (ours && err->code == PS_E_INVALID) {
         ps_gateway_fail(exchange, 409, "%s/%s: %s", exchange->store->name, exchange->name,
                         err->message);
     } else if (err->code == PS_E_NO_MEMORY) {
         exchange->gateway->stats.refused_busy_count++;
         ps_gateway_fail(exchange, 503, "%s", err->message);
+    } else if (strcmp(err->store_code, "InvalidObjectState") == 0) {
+        ps_gateway_fail(exchange, 409, "%s/%s: an object in it is archived: restore it first",
+                        exchange->store->name, exchange->name);
     } else {
         ps_gateway_fail_by(exchange, err);
     }

@@ -13,6 +13,13 @@
  */
 #define STREAM_FIXED_BYTES ((uint64_t)32 * 1024)
 
+/**
+ * The store itself sends a failed request again, for some seconds. After that the gateway asks anew every so often, until
+ * gateway.outage_timeout: spread, as thousands of streams may have failed at once.
+ */
+#define AGAIN_MIN_MS ((uint64_t)1000)
+#define AGAIN_SPREAD_MS ((uint64_t)2000)
+
 /** A stream's bytes are in up to three blocks: libcurl's, ours, libmicrohttpd's. */
 #define STREAM_BLOCKS 3
 
@@ -51,6 +58,9 @@ void ps_gateway_body_clear(struct ps_gateway_body *body)
 {
     if (body->pacer != NULL) {
         uv_close((uv_handle_t *)body->pacer, free_handle);
+    }
+    if (body->again != NULL) {
+        uv_close((uv_handle_t *)body->again, free_handle);
     }
     free(body->block);
     free(body->text);
@@ -182,6 +192,7 @@ static enum ps_push on_data(void *user, const void *data, size_t size_bytes)
     }
     body->block_used_bytes += size_bytes;
     body->range_received_bytes += size_bytes;
+    body->failing_from_ms = 0;
     exchange->gateway->stats.store_bytes += size_bytes;
     is_last = body->range_received_bytes >= range_length(exchange);
     if (is_last && !is_right(exchange)) {
@@ -200,31 +211,14 @@ static void on_info(void *user, const struct ps_object_info *info)
     }
 }
 
-static void on_done(void *user, const struct ps_err *err)
-{
-    struct ps_exchange *exchange = user;
-    struct ps_err failure;
+static void on_done(void *user, const struct ps_err *err);
 
-    exchange->op = NULL;
-    if (exchange->state == PS_EXCHANGE_ENDED || exchange->body.failed) {
-        return;
-    }
-    if (exchange->state == PS_EXCHANGE_OPENING) {
-        if (err == NULL) {
-            (void)ps_err_set(&failure, PS_E_PARSE, "the store sent no headers");
-        }
-        ps_gateway_fail_by(exchange, err != NULL ? err : &failure);
-    } else if (exchange->body.range_received_bytes < range_length(exchange)) {
-        if (err == NULL) {
-            (void)ps_err_set(&failure, PS_E_TEMPORARY, "the store sent less than it said");
-        }
-        cut(exchange, err != NULL ? err : &failure);
-    }
-}
-
+/* From where the store stopped; a whole object may have become a range by that. */
 static bool start_get(struct ps_exchange *exchange, struct ps_err *err)
 {
     struct ps_gateway_body *body = &exchange->body;
+    uint64_t offset_bytes =
+        exchange->range_count > 0 ? exchange->ranges[body->range_index].offset_bytes : 0;
     struct ps_get_request request = {
         .key = exchange->key,
         .if_match = exchange->etag != NULL && exchange->etag[0] == '"' ? exchange->etag : NULL,
@@ -240,14 +234,74 @@ static bool start_get(struct ps_exchange *exchange, struct ps_err *err)
         (void)ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
         return false;
     }
-    if (exchange->range_count > 0) {
+    if (exchange->range_count > 0 || body->range_received_bytes > 0) {
         request.has_range = true;
-        request.offset_bytes = exchange->ranges[body->range_index].offset_bytes;
-        request.length_bytes = exchange->ranges[body->range_index].length_bytes;
+        request.offset_bytes = offset_bytes + body->range_received_bytes;
+        request.length_bytes = range_length(exchange) - body->range_received_bytes;
     }
-    body->range_received_bytes = 0;
     exchange->op = ps_store_get(exchange->store->open.store, &request, on_done, exchange, err);
     return exchange->op != NULL;
+}
+
+static void on_again(uv_timer_t *timer)
+{
+    struct ps_exchange *exchange = timer->data;
+    struct ps_err err;
+
+    if (!start_get(exchange, &err)) {
+        cut(exchange, &err);
+    }
+}
+
+/* Whether the store is worth waiting for: the user has half of it, and would have to begin anew. */
+static bool waits_for_store(struct ps_exchange *exchange, const struct ps_err *err)
+{
+    struct ps_gateway *gateway = exchange->gateway;
+    struct ps_gateway_body *body = &exchange->body;
+    uint64_t now_ms = uv_now(gateway->loop);
+    bool strong = exchange->etag != NULL && exchange->etag[0] == '"';
+
+    if (body->failing_from_ms == 0) {
+        body->failing_from_ms = now_ms;
+    }
+    if (err->code != PS_E_TEMPORARY || !strong ||
+        now_ms - body->failing_from_ms > gateway->settings->gateway_outage_timeout_ms) {
+        return false;
+    }
+    if (body->again == NULL) {
+        body->again = malloc(sizeof(*body->again));
+        if (body->again == NULL) {
+            return false;
+        }
+        (void)uv_timer_init(gateway->loop, body->again);
+        body->again->data = exchange;
+        ps_log(gateway->log, PS_LOG_WARN, "gateway",
+               "%s/%s: waits for the store after %" PRIu64 " bytes: %s", exchange->store->name,
+               exchange->name, exchange->sent_bytes, err->message);
+    }
+    return uv_timer_start(body->again, on_again,
+                          AGAIN_MIN_MS + ps_clock_random(gateway->clock) % AGAIN_SPREAD_MS, 0) == 0;
+}
+
+static void on_done(void *user, const struct ps_err *err)
+{
+    struct ps_exchange *exchange = user;
+    struct ps_err failure;
+
+    exchange->op = NULL;
+    if (exchange->state == PS_EXCHANGE_ENDED || exchange->body.failed) {
+        return;
+    }
+    if (err == NULL) {
+        (void)ps_err_set(&failure, PS_E_TEMPORARY, "the store sent less than it said");
+        err = &failure;
+    }
+    if (exchange->state == PS_EXCHANGE_OPENING) {
+        ps_gateway_fail_by(exchange, err);
+    } else if (exchange->body.range_received_bytes < range_length(exchange) &&
+               !waits_for_store(exchange, err)) {
+        cut(exchange, err);
+    }
 }
 
 void ps_gateway_body_start(struct ps_exchange *exchange)
@@ -282,6 +336,7 @@ static void next_range(struct ps_exchange *exchange)
         return;
     }
     set_text(exchange, false);
+    body->range_received_bytes = 0;
     if (!start_get(exchange, &err)) {
         cut(exchange, &err);
     }

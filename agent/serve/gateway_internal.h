@@ -14,6 +14,7 @@
 #include "serve/admin_reclaims.h"
 #include "serve/admin_state.h"
 #include "serve/httpd.h"
+#include "serve/object_headers.h"
 #include "serve/range.h"
 #include "serve/signed_link.h"
 #include "serve/target.h"
@@ -61,6 +62,9 @@ struct ps_gateway_body {
     uint64_t rate_bytes_per_s; /* 0 = no limit */
     uv_timer_t *pacer;         /* wakes the reader when the rate allows more; NULL = none */
     bool waiting;              /* the reader was told LATER */
+    uint64_t
+        failing_from_ms; /* loop time of the store's first failure since its last byte; 0 = none */
+    uv_timer_t *again;   /* a store that failed in mid-stream is asked again; NULL = none */
     bool failed;
 };
 
@@ -98,6 +102,8 @@ struct ps_exchange {
     char *etag;
     char *content_type;
     char storage_class[32];
+    enum ps_restore_state restore;
+    char restore_expiry[40];
     struct ps_checksum checksum;
 
     struct ps_range ranges[PS_RANGES_MAX];
@@ -162,6 +168,10 @@ void ps_gateway_api(struct ps_exchange *exchange, const char *name);       /* "/
 void ps_gateway_object_start(struct ps_exchange *exchange);
 /** Answer with what an error of the store means to a user. */
 void ps_gateway_fail_by(struct ps_exchange *exchange, const struct ps_err *err);
+/** An archived object cannot be read: look where it is, and answer 409 with that. No op may be under way. */
+void ps_gateway_tell_archived(struct ps_exchange *exchange);
+/** 409 with what is known; asked: a restore was asked for just now. */
+void ps_gateway_fail_archived(struct ps_exchange *exchange, bool asked);
 
 /* gateway_policy.c */
 

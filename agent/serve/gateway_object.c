@@ -15,6 +15,9 @@
     "sandbox; default-src 'none'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "        \
     "base-uri 'none'; form-action 'none'"
 
+/** A restore takes minutes to hours: clients that honour this do not ask every second. */
+#define RESTORE_RETRY_AFTER_S "300"
+
 /* --- errors --- */
 
 static unsigned status_of(enum ps_code code)
@@ -56,7 +59,8 @@ void ps_gateway_fail_by(struct ps_exchange *exchange, const struct ps_err *err)
     unsigned status = status_of(err->code);
 
     if (strcmp(err->store_code, "InvalidObjectState") == 0) {
-        status = 409;
+        ps_gateway_tell_archived(exchange);
+        return;
     }
     if (status == 404) {
         ps_gateway_fail(exchange, status, "%s/%s: not found", exchange->store->name,
@@ -67,9 +71,50 @@ void ps_gateway_fail_by(struct ps_exchange *exchange, const struct ps_err *err)
     ps_log(exchange->gateway->log, status >= 500 ? PS_LOG_WARN : PS_LOG_INFO, "gateway",
            "%s/%s: %s", exchange->store->name, exchange->name, err->message);
     ps_gateway_fail(exchange, status, "%s/%s: %s", exchange->store->name, exchange->name,
-                    status == 409   ? "the object is archived: it must be restored first"
-                    : status == 503 ? "the store does not answer now: try again"
-                                    : "the store refused or failed");
+                    status == 503 ? "the store does not answer now: try again"
+                                  : "the store refused or failed");
+}
+
+/* --- archived objects --- */
+
+void ps_gateway_fail_archived(struct ps_exchange *exchange, bool asked)
+{
+    bool ongoing = asked || exchange->restore == PS_RESTORE_ONGOING;
+
+    ps_httpd_add_header(exchange->request, "X-Purser-Restore", ongoing ? "ongoing" : "none");
+    if (ongoing) {
+        ps_httpd_add_header(exchange->request, "Retry-After", RESTORE_RETRY_AFTER_S);
+    }
+    ps_gateway_fail(exchange, 409, "%s/%s: is archived%s%s: %s", exchange->store->name,
+                    exchange->name, exchange->storage_class[0] != '\0' ? " in " : "",
+                    exchange->storage_class,
+                    asked     ? "its restore was asked for, come again"
+                    : ongoing ? "its restore is under way, come again"
+                              : "it must be restored first");
+}
+
+static void on_archived_head(void *user, const struct ps_object_info *info,
+                             const struct ps_err *err)
+{
+    struct ps_exchange *exchange = user;
+
+    exchange->op = NULL;
+    if (err == NULL) {
+        ps_str_copy(exchange->storage_class, sizeof(exchange->storage_class), info->storage_class);
+        exchange->restore = ps_restore_parse(info->restore, exchange->restore_expiry);
+    }
+    ps_gateway_fail_archived(exchange, false);
+}
+
+void ps_gateway_tell_archived(struct ps_exchange *exchange)
+{
+    struct ps_err err;
+
+    exchange->op =
+        ps_store_head(exchange->store->open.store, exchange->key, on_archived_head, exchange, &err);
+    if (exchange->op == NULL) {
+        ps_gateway_fail_archived(exchange, false);
+    }
 }
 
 /* --- what is known of the object --- */
@@ -91,6 +136,7 @@ static bool take_info(struct ps_exchange *exchange, const struct ps_object_info 
         is_vague(info->content_type) ? ps_media_type_of(exchange->name) : info->content_type);
     exchange->checksum = info->checksum;
     ps_str_copy(exchange->storage_class, sizeof(exchange->storage_class), info->storage_class);
+    exchange->restore = ps_restore_parse(info->restore, exchange->restore_expiry);
     return exchange->etag != NULL && exchange->content_type != NULL;
 }
 

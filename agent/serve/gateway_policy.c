@@ -51,8 +51,7 @@ static void on_restored(void *user, const struct ps_err *err)
     if (err != NULL) {
         ps_gateway_fail_by(exchange, err);
     } else {
-        ps_gateway_fail(exchange, 409, "%s/%s: is archived, its restore was asked for: come again",
-                        exchange->store->name, exchange->name);
+        ps_gateway_fail_archived(exchange, true);
     }
 }
 
@@ -126,7 +125,14 @@ bool ps_gateway_policy_allows(struct ps_exchange *exchange)
         deny(exchange, &decision);
         break;
     case PS_DOWNLOAD_RESTORE:
-        restore(exchange);
+        if (exchange->restore == PS_RESTORE_DONE) {
+            return true; /* there is a copy */
+        }
+        if (exchange->restore == PS_RESTORE_ONGOING) {
+            ps_gateway_fail_archived(exchange, false);
+        } else {
+            restore(exchange);
+        }
         break;
     }
     return false;

@@ -17,6 +17,9 @@
 /** A certificate or key file. Larger is a mistake. */
 #define PEM_LIMIT_BYTES ((size_t)256 * 1024)
 
+/** GnuTLS's NORMAL of Debian 12 still takes TLS 1.0; RFC 8996. */
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
 static void run(struct ps_httpd *httpd);
 
 static void on_timer(uv_timer_t *timer)
@@ -203,6 +206,7 @@ static enum ps_code start_mhd(struct ps_httpd *httpd, const struct ps_httpd_opti
 {
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem tls[] = {
+        { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES },
         { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)cert },
         { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key },
         { MHD_OPTION_END, 0, NULL },
@@ -264,11 +268,16 @@ static enum ps_code start(struct ps_httpd *httpd, const struct ps_httpd_options 
                           struct ps_err *err)
 {
     bool has_tls = options->tls_cert_file != NULL && options->tls_cert_file[0] != '\0';
+    bool has_key = options->tls_key_file != NULL && options->tls_key_file[0] != '\0';
     char *cert = NULL;
     char *key = NULL;
     enum ps_code code = ps_listen_open(options->listen, &httpd->listen_fd, httpd->address,
                                        sizeof(httpd->address), &httpd->unix_path, err);
 
+    if (code == PS_OK && has_tls != has_key) {
+        code =
+            ps_err_set(err, PS_E_INVALID, "%s: TLS takes both tls_cert and tls_key", options->name);
+    }
     if (code == PS_OK && has_tls) {
         code = read_pem(options->tls_cert_file, &cert, err);
     }

@@ -174,3 +174,26 @@ enum ps_code ps_disposition_format(struct ps_buf *buf, const char *key, bool att
     free(name);
     return code;
 }
+
+enum ps_restore_state ps_restore_parse(const char *value, char *expiry)
+{
+    const char *date = strstr(value, "expiry-date=\"");
+    size_t length;
+
+    expiry[0] = '\0';
+    if (strstr(value, "ongoing-request=\"true\"") != NULL) {
+        return PS_RESTORE_ONGOING;
+    }
+    if (strstr(value, "ongoing-request=\"false\"") == NULL) {
+        return PS_RESTORE_NONE;
+    }
+    if (date != NULL) {
+        date += strlen("expiry-date=\"");
+        length = strcspn(date, "\"");
+        if (length < 40) {
+            memcpy(expiry, date, length);
+            expiry[length] = '\0';
+        }
+    }
+    return PS_RESTORE_DONE;
+}

@@ -43,6 +43,19 @@ enum ps_condition_answer ps_conditions_check(const struct ps_conditions *conditi
 bool ps_conditions_range_counts(const struct ps_conditions *conditions,
                                 const struct ps_object_validators *object);
 
+/** Where an archived object is. */
+enum ps_restore_state {
+    PS_RESTORE_NONE,    /* no copy was asked for, or the store tells nothing */
+    PS_RESTORE_ONGOING, /* it is on its way */
+    PS_RESTORE_DONE,    /* a copy can be read until its expiry */
+};
+
+/**
+ * Read x-amz-restore or x-oss-restore: `ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"`. expiry
+ * (40 bytes) gets the date's text, "" = none.
+ */
+enum ps_restore_state ps_restore_parse(const char *value, char *expiry);
+
 /**
  * Append `inline; filename="x"; filename*=UTF-8''x` for the last component of key; the starred form only where it is
  * needed. Bytes that are no UTF-8 become '_'. Errors as ps_buf_append.

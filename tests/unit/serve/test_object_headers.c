@@ -137,3 +137,30 @@ Test(object_headers, types_go_by_the_last_suffix)
     cr_expect_str_eq(ps_media_type_of("nothing"), "application/octet-stream");
     cr_expect_str_eq(ps_media_type_of(""), "application/octet-stream");
 }
+
+/* S3 HeadObject, x-amz-restore; OSS RestoreObject, x-oss-restore */
+Test(object_headers, restore_is_read)
+{
+    static const struct {
+        const char *value;
+        enum ps_restore_state state;
+        const char *expiry;
+    } restores[] = {
+        { "", PS_RESTORE_NONE, "" },
+        { "ongoing-request=\"true\"", PS_RESTORE_ONGOING, "" },
+        { "ongoing-request=\"false\", expiry-date=\"Fri, 21 Dec 2012 00:00:00 GMT\"",
+          PS_RESTORE_DONE, "Fri, 21 Dec 2012 00:00:00 GMT" },
+        { "ongoing-request=\"false\"", PS_RESTORE_DONE, "" },
+        { "ongoing-request=\"false\", expiry-date=\"0123456789012345678901234567890123456789\"",
+          PS_RESTORE_DONE, "" },
+        { "expiry-date=\"\"", PS_RESTORE_NONE, "" },
+        { "true", PS_RESTORE_NONE, "" },
+    };
+    char expiry[40];
+
+    for (size_t i = 0; i < sizeof(restores) / sizeof(restores[0]); i++) {
+        cr_expect_eq(ps_restore_parse(restores[i].value, expiry), restores[i].state, "%s",
+                     restores[i].value);
+        cr_expect_str_eq(expiry, restores[i].expiry, "%s", restores[i].value);
+    }
+}
