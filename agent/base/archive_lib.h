@@ -66,6 +66,7 @@
     X(archive_read_support_format_zip_seekable)                                                    \
     X(archive_read_support_format_zip_streamable)                                                  \
     X(archive_set_error)                                                                           \
+    X(archive_version_number)                                                                      \
     X(archive_write_close)                                                                         \
     X(archive_write_data)                                                                          \
     X(archive_write_finish_entry)                                                                  \

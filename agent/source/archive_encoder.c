@@ -152,6 +152,11 @@ out:
     return code;
 }
 
+int ps_archive_encoder_version(const struct ps_archive_encoder *encoder)
+{
+    return encoder->lib.archive_version_number();
+}
+
 void ps_archive_encoder_free(struct ps_archive_encoder *encoder)
 {
     if (encoder != NULL) {

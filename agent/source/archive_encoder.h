@@ -80,6 +80,9 @@ PS_MUST_USE enum ps_code ps_archive_encoder_new(struct ps_archive_encoder **enco
                                                 enum ps_archive_format format, int zip_level,
                                                 struct ps_buf *out, struct ps_err *err);
 
+/** libarchive's version: another one may make other bytes. */
+int ps_archive_encoder_version(const struct ps_archive_encoder *encoder);
+
 /** NULL is allowed. */
 void ps_archive_encoder_free(struct ps_archive_encoder *encoder);
 

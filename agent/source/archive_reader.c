@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "hash/checksum.h"
 #include "source/archive_source.h"
+#include "source/gzip_block.h"
 #include "source/link_table.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 #include <zstd.h>
 
 /** Bytes that are read at a time from a file: they stay in the second-level cache. */
@@ -323,6 +325,35 @@ enum ps_code ps_archive_reader_fill(struct ps_archive_reader *reader, void *into
     return code;
 }
 
+/* Behind the tree's digest: who makes it to bytes. */
+static enum ps_code add_maker(const struct ps_archive_reader *reader, uint8_t digest[32],
+                              struct ps_err *err)
+{
+    struct ps_hasher hasher = { .algorithm = PS_CHECKSUM_NONE };
+    char gzip[PS_GZIP_MAKER_SIZE] = "";
+    char text[160];
+    struct ps_checksum sum;
+    enum ps_code code = ps_hasher_init(&hasher, PS_CHECKSUM_SHA256, err);
+
+    if (code != PS_OK) {
+        return code;
+    }
+    if (reader->format == PS_ARCHIVE_TAR_GZ) {
+        (void)ps_gzip_maker(reader->level >= 0 ? reader->level : PS_GZIP_LEVEL_DEFAULT, gzip);
+    }
+    (void)snprintf(text, sizeof(text), "libarchive %d, %s%s",
+                   ps_archive_encoder_version(reader->encoder), gzip,
+                   reader->format == PS_ARCHIVE_ZIP ? zlibVersion() : "");
+    ps_hasher_update(&hasher, text, strlen(text));
+    if (reader->format == PS_ARCHIVE_TAR_ZST) {
+        digest_number(&hasher, ZSTD_versionNumber());
+    }
+    sum = ps_hasher_finish(&hasher);
+    memcpy(digest + PS_ARCHIVE_CONTENT_BYTES, sum.bytes, 32 - PS_ARCHIVE_CONTENT_BYTES);
+    ps_hasher_clear(&hasher);
+    return PS_OK;
+}
+
 /* --- life --- */
 
 enum ps_code ps_archive_reader_new(struct ps_archive_reader **reader_out,
@@ -391,6 +422,9 @@ enum ps_code ps_archive_reader_open(struct ps_archive_reader *reader,
     }
     if (code == PS_OK && reader->format == PS_ARCHIVE_TAR_ZST) {
         code = zstd_init(reader, err);
+    }
+    if (code == PS_OK) {
+        code = add_maker(reader, summary.digest, err);
     }
     if (code == PS_OK) {
         *summary_out = summary;

@@ -29,8 +29,12 @@ struct ps_archive_reader_options {
     bool attributes;                     /* the user.* extended attributes too */
 };
 
+#define PS_ARCHIVE_CONTENT_BYTES 24
+
 /** What the first walk saw. */
 struct ps_archive_summary {
+    /** Equal ones give equal bytes. The first PS_ARCHIVE_CONTENT_BYTES tell the tree and the options, the rest which
+     * libraries, and CPU where that matters, make them to bytes. */
     uint8_t digest[32];
     uint64_t entry_count;
     uint64_t file_bytes;     /* of all files */

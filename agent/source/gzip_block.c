@@ -1,8 +1,9 @@
 #include "source/gzip_block.h"
 
-#include <isa-l/igzip_lib.h>
+#include <isa-l.h>
 #include <libdeflate.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -215,6 +216,25 @@ enum ps_code ps_gzip_deflate(struct ps_gzip_deflater *deflater, struct ps_gzip_b
         return PS_OK;
     }
     return deflate_joined(deflater, block, err);
+}
+
+const char *ps_gzip_maker(int level, char *text)
+{
+    /* What ISA-L's dispatcher looks at. */
+    unsigned int cpu =
+        (__builtin_cpu_supports("sse4.2") ? 1U : 0U) | (__builtin_cpu_supports("avx") ? 2U : 0U) |
+        (__builtin_cpu_supports("avx2") ? 4U : 0U) | (__builtin_cpu_supports("avx512f") ? 8U : 0U) |
+        (__builtin_cpu_supports("avx512vbmi2") ? 16U : 0U);
+
+    if (level == 0) {
+        (void)snprintf(text, PS_GZIP_MAKER_SIZE, "stored");
+    } else if (level <= ISAL_LEVEL_MAX) {
+        (void)snprintf(text, PS_GZIP_MAKER_SIZE, "isal %d.%d.%d cpu %u", ISAL_MAJOR_VERSION,
+                       ISAL_MINOR_VERSION, ISAL_PATCH_VERSION, cpu);
+    } else {
+        (void)snprintf(text, PS_GZIP_MAKER_SIZE, "libdeflate %s", LIBDEFLATE_VERSION_STRING);
+    }
+    return text;
 }
 
 void ps_gzip_header(int level, uint8_t *out)

@@ -60,6 +60,13 @@ struct ps_gzip_block {
 PS_MUST_USE enum ps_code ps_gzip_deflate(struct ps_gzip_deflater *deflater,
                                          struct ps_gzip_block *block, struct ps_err *err);
 
+/**
+ * What the bytes of level depend on besides the data: libraries, and for ISA-L, which has code of its own for each kind of
+ * CPU, that kind. text holds PS_GZIP_MAKER_SIZE; returns text.
+ */
+#define PS_GZIP_MAKER_SIZE 64
+const char *ps_gzip_maker(int level, char *text);
+
 /** The 10 bytes in front: no name, no time. */
 void ps_gzip_header(int level, uint8_t *out);
 

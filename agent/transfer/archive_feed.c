@@ -1,5 +1,6 @@
 #include "transfer/archive_feed.h"
 
+#include "base/str.h"
 #include "hash/checksum.h"
 #include "source/gzip_block.h"
 #include "transfer/job.h"
@@ -41,10 +42,15 @@ struct block {
 struct ps_archive_feed {
     uv_loop_t *loop;
     struct ps_archive_reader *reader;
+    struct ps_archive_reader_options options; /* root is root */
+    char *root;
     struct ps_archive_summary summary;
     bool gzip;
     int level;
     bool closed;
+    bool stopped;
+    bool opened;
+    bool rewinding;     /* opened again; waits for the workers that read ahead */
     uint32_t job_count; /* under way */
     struct ps_err err;  /* the first error; later fills end with it */
 
@@ -83,6 +89,7 @@ static void feed_free(struct ps_archive_feed *feed)
         free(feed->blocks[i].out);
     }
     ps_archive_reader_close(feed->reader);
+    free(feed->root);
     free(feed);
 }
 
@@ -93,15 +100,20 @@ static void job_start(struct ps_archive_feed *feed, struct ps_job *job, void *us
     ps_job_start(job, feed->loop, user, run, done);
 }
 
-/* True when the feed was closed meanwhile: it may be gone then. */
+static void rewind_now(struct ps_archive_feed *feed);
+
+/* True when the feed was closed, or opened again, meanwhile: it may be gone then. */
 static bool job_ended(struct ps_archive_feed *feed)
 {
+    bool over = feed->closed || feed->rewinding;
+
     feed->job_count--;
     if (feed->closed && feed->job_count == 0) {
         feed_free(feed);
-        return true;
+    } else if (feed->rewinding && feed->job_count == 0) {
+        rewind_now(feed);
     }
-    return feed->closed;
+    return over;
 }
 
 static void keep_error(struct ps_archive_feed *feed, const struct ps_job *job)
@@ -117,6 +129,10 @@ static void run_open(struct ps_job *job)
 {
     struct ps_archive_feed *feed = job->user;
 
+    if (feed->reader == NULL) {
+        job->code = ps_err_set(&job->err, PS_E_NO_MEMORY, "%s: out of memory", feed->root);
+        return;
+    }
     job->code = ps_archive_reader_open(feed->reader, &feed->summary, &job->err);
 }
 
@@ -130,13 +146,59 @@ static void on_opened(struct ps_job *job)
     }
 }
 
+/* At the start of the stream. */
+static void set_start(struct ps_archive_feed *feed)
+{
+    ps_err_clear(&feed->err);
+    for (size_t i = 0; i < BLOCKS_MAX; i++) {
+        feed->blocks[i].feed = feed;
+        feed->blocks[i].state = BLOCK_FREE;
+        feed->blocks[i].size_bytes = 0;
+    }
+    feed->first = 0;
+    feed->used_count = 0;
+    feed->reading = false;
+    feed->read_all = false;
+    feed->crc32 = ps_checksum_empty(PS_CHECKSUM_CRC32);
+    feed->raw_bytes = 0;
+    feed->trailer_made = false;
+    feed->edge_taken_bytes = 0;
+    feed->edge_size_bytes = feed->gzip ? PS_GZIP_HEADER_BYTES : 0;
+    if (feed->gzip) {
+        ps_gzip_header(feed->level, feed->edge);
+    }
+}
+
+static void rewind_now(struct ps_archive_feed *feed)
+{
+    feed->rewinding = false;
+    ps_archive_reader_close(feed->reader);
+    feed->reader = NULL;
+    if (ps_archive_reader_new(&feed->reader, &feed->options, NULL) != PS_OK) {
+        feed->reader = NULL; /* which opening says */
+    } else if (feed->stopped) {
+        ps_archive_reader_stop(feed->reader);
+    }
+    set_start(feed);
+    job_start(feed, &feed->open_job, feed, run_open, on_opened);
+}
+
 static void feed_open(void *user, ps_byte_source_open_fn done, void *done_user)
 {
     struct ps_archive_feed *feed = user;
 
     feed->on_open = done;
     feed->open_user = done_user;
-    job_start(feed, &feed->open_job, feed, run_open, on_opened);
+    if (!feed->opened) {
+        feed->opened = true;
+        job_start(feed, &feed->open_job, feed, run_open, on_opened);
+        return;
+    }
+    ps_archive_reader_stop(feed->reader);
+    feed->rewinding = true;
+    if (feed->job_count == 0) {
+        rewind_now(feed);
+    }
 }
 
 /* --- the end of a fill --- */
@@ -219,7 +281,7 @@ static void on_read(struct ps_job *job)
     if (job->code != PS_OK || block->size_bytes == 0) {
         block->state = BLOCK_FREE;
         feed->used_count--; /* it is the newest one */
-    } else if (!feed->closed) {
+    } else if (!feed->closed && !feed->rewinding) {
         job_start(feed, &block->job, block, run_deflate, on_deflated);
     }
     if (!job_ended(feed)) {
@@ -354,7 +416,10 @@ static void feed_stop(void *user)
 {
     struct ps_archive_feed *feed = user;
 
-    ps_archive_reader_stop(feed->reader);
+    feed->stopped = true;
+    if (feed->reader != NULL) {
+        ps_archive_reader_stop(feed->reader);
+    }
 }
 
 /* --- life --- */
@@ -379,13 +444,13 @@ enum ps_code ps_archive_feed_new(struct ps_archive_feed **feed_out, uv_loop_t *l
     feed->gzip = options->format == PS_ARCHIVE_TAR_GZ;
     feed->level = options->level >= 0 ? options->level : PS_GZIP_LEVEL_DEFAULT;
     feed->block_count = (cores < DEFLATE_MAX ? cores : DEFLATE_MAX) + BLOCKS_MORE;
-    feed->crc32 = ps_checksum_empty(PS_CHECKSUM_CRC32);
-    for (size_t i = 0; i < BLOCKS_MAX; i++) {
-        feed->blocks[i].feed = feed;
-    }
-    if (feed->gzip) {
-        ps_gzip_header(feed->level, feed->edge);
-        feed->edge_size_bytes = PS_GZIP_HEADER_BYTES;
+    feed->options = *options;
+    feed->root = ps_strdup(options->root);
+    feed->options.root = feed->root;
+    set_start(feed);
+    if (feed->root == NULL) {
+        feed_free(feed);
+        return ps_err_set(err, PS_E_NO_MEMORY, "%s: out of memory", options->root);
     }
     if (ps_archive_reader_new(&feed->reader, options, err) != PS_OK) {
         feed_free(feed);
@@ -415,7 +480,7 @@ void ps_archive_feed_close(struct ps_archive_feed *feed)
     if (feed == NULL) {
         return;
     }
-    ps_archive_reader_stop(feed->reader);
+    feed_stop(feed);
     feed->closed = true;
     if (feed->job_count == 0) {
         feed_free(feed);

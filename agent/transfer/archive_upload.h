@@ -6,7 +6,9 @@
  * Source:  as upload.h
  *
  * The archive is made anew by every run. What the store has of an interrupted one is compared by CRC and not sent
- * again; a tree with other names, modes, sizes or times is PS_E_CHANGED.
+ * again; a tree with other names, modes, sizes or times is PS_E_CHANGED. Other versions of the compressors, or another
+ * CPU where that matters, start afresh. When the checkpoint is lost, an upload found at the store is adopted if all
+ * parts it has are made again from the tree; the archive is then made twice.
  */
 #ifndef PS_TRANSFER_ARCHIVE_UPLOAD_H
 #define PS_TRANSFER_ARCHIVE_UPLOAD_H

@@ -535,6 +535,41 @@ static bool copy_wishes(struct ps_upload *upload, const struct ps_upload_wishes 
            keep_text(upload, &wishes->storage_class) && keep_text(upload, &wishes->content_type);
 }
 
+static void on_made_again(void *user, const uint8_t *identity, const struct ps_err *err)
+{
+    struct ps_upload *upload = user;
+    struct ps_err changed;
+
+    upload->control_running = false;
+    if (ps_upload_is_ending(upload)) {
+        ps_upload_try_end(upload);
+    } else if (err != NULL) {
+        ps_upload_fail(upload, err);
+    } else if (identity == NULL ||
+               memcmp(identity, upload->made_identity, sizeof(upload->made_identity)) != 0) {
+        (void)ps_err_set(&changed, PS_E_CHANGED, "%s: changed while it was read",
+                         upload->source_path);
+        ps_upload_fail(upload, &changed);
+    } else {
+        ps_upload_set_state(upload, PS_UPLOAD_STATE_STARTING);
+        ps_upload_parts_step(upload);
+    }
+}
+
+void ps_upload_read_again(struct ps_upload *upload)
+{
+    ps_upload_set_state(upload, PS_UPLOAD_STATE_FINDING);
+    ps_upload_parts_reset(upload);
+    ps_upload_parts_clear(upload);
+    upload->stream_next_offset_bytes = 0;
+    upload->stream_ended = false;
+    upload->claim_found = false;
+    ps_upload_record_clear(&upload->record); /* it is claimed anew */
+    memset(&upload->record, 0, sizeof(upload->record));
+    upload->control_running = true;
+    upload->made.open(upload->made.user, on_made_again, upload);
+}
+
 static bool copy_text(struct ps_upload *upload, const struct ps_upload_options *options)
 {
     upload->key = ps_strdup(options->key);

@@ -11,7 +11,8 @@
  *   CLAIMING    nothing, or an earlier run's record     LISTING | FINDING | CONFIRMING
  *   LISTING     record with upload_id                   SENDING | BEGINNING (store forgot it) | CONFIRMING
  *   FINDING     nothing, or a record without upload_id  VERIFYING | BEGINNING
- *   VERIFYING   an upload at the store, no record       FINDING (next candidate) | SENDING
+ *   VERIFYING   an upload at the store, no record       FINDING (next candidate) | SENDING | STARTING (a byte source,
+ *                                                       which has no way back: it is read again)
  *   BEGINNING   record CREATING                         SENDING
  *   SENDING     record SENDING, parts one by one        COMPLETING
  *   COMPLETING  record COMPLETING, all parts            DONE | CONFIRMING

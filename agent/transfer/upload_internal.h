@@ -171,7 +171,11 @@ struct ps_upload {
     struct candidate candidates[PS_UPLOAD_CANDIDATES_MAX];
     size_t candidate_count;
     size_t candidate_index;
+    uint32_t listed_count; /* byte source: parts that the candidate has */
+    uint32_t listed_end;   /* the highest of their numbers */
     bool verify_failed;
+    bool
+        adopt_refused; /* byte source: an upload began like ours and was another's; none is looked for again */
     bool begun_afresh; /* the store forgot an upload once: the second time is an error */
     uint32_t complete_count;
 
@@ -202,10 +206,24 @@ void ps_upload_object_facts(const struct ps_upload *upload, struct ps_object_fac
 /** How large the next part of a stream is to be. */
 uint64_t ps_upload_stream_part_size(struct ps_upload *upload);
 
+/** Read a byte source from its start again: the checkpoint says what need not be sent. No slot may be in use. */
+void ps_upload_read_again(struct ps_upload *upload);
+
+/* upload_adopt.c */
+/** Look for an upload of this key at the store. */
+void ps_upload_find(struct ps_upload *upload);
+/** All listed parts of the candidate were read, or one differs. */
+void ps_upload_verify_done(struct ps_upload *upload);
+
 /* upload_resume.c */
 void ps_upload_claim(struct ps_upload *upload);
-void ps_upload_find(struct ps_upload *upload);
-void ps_upload_verify_done(struct ps_upload *upload);
+/** Take over what ListParts says of a part; false when it cannot belong to this plan. */
+bool ps_upload_take_stored_part(struct ps_upload *upload, const struct ps_part_info *info);
+/** Make upload->record new; false when memory is out. */
+PS_MUST_USE bool ps_upload_fill_record(struct ps_upload *upload, enum ps_upload_phase phase,
+                                       const char *upload_id);
+void ps_upload_fail_memory(struct ps_upload *upload);
+void ps_upload_start_sending(struct ps_upload *upload);
 /** Begin an upload at the store; an earlier one's parts are forgotten. */
 void ps_upload_begin(struct ps_upload *upload);
 /** The store forgot the upload: once, start again; twice, fail with err. */
@@ -225,6 +243,8 @@ void ps_upload_parts_clear(struct ps_upload *upload);
 struct part *ps_upload_part_at(struct ps_upload *upload, uint32_t part_index);
 /** Set every part back to PART_TODO with nothing known of it (files only). */
 void ps_upload_parts_reset(struct ps_upload *upload);
+/** Compare the first part of a byte source, which is read and waits, with what is known of it; then go on. */
+void ps_upload_verify_first(struct ps_upload *upload);
 /** Give free slots their next part; ends the state when all are done. */
 void ps_upload_parts_step(struct ps_upload *upload);
 void ps_upload_note_flush(struct ps_upload *upload);

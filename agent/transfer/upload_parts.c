@@ -84,7 +84,8 @@ void ps_upload_parts_reset(struct ps_upload *upload)
         part->etag = NULL;
         part->confirmed = false;
         part->check = CHECK_NONE;
-        part->state = PART_TODO;
+        /* What a stream has read waits in its slot. */
+        part->state = upload->file == NULL && i < upload->part_count ? PART_BUSY : PART_TODO;
         part->checksum = (struct ps_checksum){ .algorithm = PS_CHECKSUM_NONE };
     }
     upload->next_part = 0;
@@ -163,14 +164,6 @@ static bool ensure_buffer(struct slot *slot, size_t size_bytes)
         slot->buffer_size_bytes = slot->buffer != NULL ? size_bytes : 0;
     }
     return slot->buffer != NULL;
-}
-
-static void fail_memory(struct ps_upload *upload)
-{
-    struct ps_err err;
-
-    (void)ps_err_set(&err, PS_E_NO_MEMORY, "%s: out of memory", upload->url);
-    ps_upload_fail(upload, &err);
 }
 
 /* --- notes: done parts on their way into the checkpoint --- */
@@ -266,7 +259,7 @@ static void part_done(struct slot *slot, bool resumed)
     release(slot);
     if (upload->state == PS_UPLOAD_STATE_SENDING && !(resumed && noted) &&
         !note(upload, part_index)) {
-        fail_memory(upload);
+        ps_upload_fail_memory(upload);
     }
 }
 
@@ -365,7 +358,7 @@ static void on_sent(void *user, const char *etag, const struct ps_checksum *chec
     free(part->etag);
     part->etag = ps_strdup(etag);
     if (part->etag == NULL) {
-        fail_memory(upload);
+        ps_upload_fail_memory(upload);
         return;
     }
     part->check = CHECK_NONE; /* whatever was noted of it is written anew */
@@ -537,6 +530,25 @@ static void fail_changed(struct slot *slot)
     ps_upload_fail(slot->upload, &err);
 }
 
+/* A part that is not the candidate's; or one that the candidate does not have, which says nothing. */
+static void part_differs(struct slot *slot)
+{
+    struct ps_upload *upload = slot->upload;
+
+    if (upload->file == NULL && upload->parts[slot->part_index].check == CHECK_NONE) {
+        release(slot);
+        return;
+    }
+    upload->verify_failed = true;
+    if (upload->file == NULL && upload->part_count == 1) {
+        slot->ready = true; /* for the next candidate, or to be sent */
+        slot->resend_count = 0;
+        ps_upload_verify_done(upload);
+    } else {
+        release(slot);
+    }
+}
+
 /* Read and hashed: compare with what is known of the part, then send it if it must be. */
 static void part_ready(struct slot *slot)
 {
@@ -548,8 +560,7 @@ static void part_ready(struct slot *slot)
     if (part->check != CHECK_NONE && is_as_expected(slot)) {
         part_done(slot, true);
     } else if (verifying) {
-        upload->verify_failed = true;
-        release(slot);
+        part_differs(slot);
     } else if (part->check == CHECK_NOTED && (upload->file != NULL || upload->repeatable)) {
         fail_changed(slot);
     } else {
@@ -767,7 +778,7 @@ static void read_part(struct slot *slot)
                                              : (size_t)upload->parts[slot->part_index].size_bytes;
 
     if (!ensure_buffer(slot, need_bytes)) {
-        fail_memory(upload);
+        ps_upload_fail_memory(upload);
         return;
     }
     slot->reading = true;
@@ -800,6 +811,21 @@ static bool next_file_part(struct ps_upload *upload, uint32_t *part_index_out)
     return false;
 }
 
+/* What the interrupted run cut stays, whatever the policy says today: only equal parts can be compared. */
+static uint64_t next_size(struct ps_upload *upload, const struct part *part)
+{
+    bool known = part->check == CHECK_NOTED ||
+                 (part->check != CHECK_NONE && upload->state == PS_UPLOAD_STATE_VERIFYING);
+
+    return upload->repeatable && known ? part->size_bytes : ps_upload_stream_part_size(upload);
+}
+
+/* All that the candidate has was read, or it is none of ours. */
+static bool is_verified(const struct ps_upload *upload)
+{
+    return upload->verify_failed || upload->part_count >= upload->listed_end;
+}
+
 /* False when the memory for another part is in use; the upload fails when a part never fits. */
 static bool stream_part_fits(struct ps_upload *upload, uint64_t size_bytes)
 {
@@ -829,7 +855,8 @@ static bool next_stream_part(struct ps_upload *upload, uint32_t *part_index_out)
     struct part *part;
     struct ps_err err;
 
-    if (upload->stream_filling || upload->stream_ended) {
+    if (upload->stream_filling || upload->stream_ended ||
+        (upload->state == PS_UPLOAD_STATE_VERIFYING && is_verified(upload))) {
         return false;
     }
     if (upload->part_count == upload->store->capabilities.part_count_max) {
@@ -842,13 +869,10 @@ static bool next_stream_part(struct ps_upload *upload, uint32_t *part_index_out)
     }
     part = ps_upload_part_at(upload, upload->part_count);
     if (part == NULL) {
-        fail_memory(upload);
+        ps_upload_fail_memory(upload);
         return false;
     }
-    /* What the interrupted run cut stays, whatever the policy says today: only equal parts can be compared. */
-    size_bytes = upload->repeatable && part->check == CHECK_NOTED
-                     ? part->size_bytes
-                     : ps_upload_stream_part_size(upload);
+    size_bytes = next_size(upload, part);
     if (!stream_part_fits(upload, size_bytes)) {
         return false;
     }
@@ -876,6 +900,21 @@ static void start_parts(struct ps_upload *upload)
         upload->busy_count++;
         upload->parts[part_index].state = PART_BUSY;
         read_part(slot);
+    }
+}
+
+void ps_upload_verify_first(struct ps_upload *upload)
+{
+    for (uint32_t i = 0; i < upload->slot_count; i++) {
+        struct slot *slot = &upload->slots[i];
+
+        if (slot->ready && slot->part_index == 0) {
+            /* Hashed again, as the store may know another checksum of it than the upload's. */
+            slot->ready = false;
+            slot->reading = true;
+            slot->resend_count = 1; /* its bytes are there */
+            ps_job_start(&slot->read_job, upload->loop, slot, run_read, on_read);
+        }
     }
 }
 
@@ -924,7 +963,8 @@ void ps_upload_parts_step(struct ps_upload *upload)
     case PS_UPLOAD_STATE_DONE:
         return;
     }
-    source_ended = upload->file != NULL || upload->stream_ended;
+    source_ended = upload->file != NULL || upload->stream_ended ||
+                   (upload->state == PS_UPLOAD_STATE_VERIFYING && is_verified(upload));
     if (!ps_upload_is_ending(upload) && upload->busy_count == 0 && source_ended) {
         all_parts_done(upload);
     }

@@ -8,11 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/**
- * How much older than its record an upload without a known upload_id may look: clocks of stores differ from ours.
- */
-#define CLOCK_TOLERANCE_MS ((int64_t)15 * 60 * 1000)
-
 static void list_parts(struct ps_upload *upload);
 
 static bool equal_name(const char *a, const char *b)
@@ -47,7 +42,7 @@ static struct ps_checksum checksum_of_etag(const char *etag)
 }
 
 /* Take over what ListParts says of a part; false when it cannot belong to this plan. */
-static bool take_stored_part(struct ps_upload *upload, const struct ps_part_info *info)
+bool ps_upload_take_stored_part(struct ps_upload *upload, const struct ps_part_info *info)
 {
     struct part *part;
 
@@ -111,7 +106,7 @@ static void forget_uploads_end(struct ps_upload *upload)
     upload->candidate_index = 0;
 }
 
-static void start_sending(struct ps_upload *upload)
+void ps_upload_start_sending(struct ps_upload *upload)
 {
     forget_uploads_end(upload);
     upload->next_part = 0;
@@ -172,15 +167,25 @@ static const char *what_changed(const struct ps_source_identity *then,
     if (then->device != now->device || then->inode != now->inode) {
         return "was another file";
     }
-    if (memcmp(then->digest, now->digest, sizeof(then->digest)) != 0) {
+    if (memcmp(then->digest, now->digest, PS_BYTE_SOURCE_CONTENT_BYTES) != 0) {
         return "had other files, times or options";
     }
     return then->mtime_ns != now->mtime_ns ? "was written to since" : NULL;
 }
 
+/* The same content, made to other bytes: by another version of a compressor, or for another CPU. */
+static bool is_made_otherwise(const struct ps_upload *upload, const struct ps_source_identity *now)
+{
+    return memcmp(upload->record.source.digest, now->digest, sizeof(now->digest)) != 0;
+}
+
 static void after_abandoned(struct ps_upload *upload)
 {
-    ps_upload_event(upload, PS_TRANSFER_AFRESH, "the interrupted upload was thrown away");
+    ps_upload_event(upload, PS_TRANSFER_AFRESH,
+                    upload->wishes.restart
+                        ? "the interrupted upload was thrown away"
+                        : "the interrupted upload was made by another version or "
+                          "CPU, whose bytes differ: starting afresh");
     ps_upload_begin(upload);
 }
 
@@ -203,7 +208,7 @@ static void on_abandoned(void *user, const struct ps_err *err)
     ps_upload_control(upload, run_end_record, after_abandoned);
 }
 
-/* --restart: the parts at the store go away before new ones are sent. */
+/* The parts at the store, which our own record names, go away before new ones are sent. */
 static void abandon(struct ps_upload *upload)
 {
     struct ps_err err;
@@ -254,6 +259,8 @@ static void check_claimed(struct ps_upload *upload)
                          "%s: the source of the interrupted upload %s; --restart sends the new one",
                          upload->url, change);
         ps_upload_fail(upload, &err);
+    } else if (is_made_otherwise(upload, &now)) {
+        abandon(upload);
     } else if (take_recorded_plan(upload, &err) != PS_OK) {
         ps_upload_fail(upload, &err);
     } else if (upload->record.upload_id == NULL) {
@@ -268,7 +275,7 @@ static void after_claim(struct ps_upload *upload)
 {
     if (upload->claim_found) {
         check_claimed(upload);
-    } else if (upload->wishes.restart) {
+    } else if (upload->wishes.restart || upload->adopt_refused) {
         ps_upload_begin(upload);
     } else {
         ps_upload_find(upload);
@@ -280,6 +287,9 @@ void ps_upload_claim(struct ps_upload *upload)
     struct ps_err err;
 
     ps_upload_set_state(upload, PS_UPLOAD_STATE_CLAIMING);
+    free(upload->noted_before); /* of a claim before a byte source was read again */
+    upload->noted_before = NULL;
+    upload->noted_before_count = 0;
     upload->state_db = upload->open_state(upload->open_state_user, &err);
     if (upload->state_db == NULL) {
         ps_upload_fail(upload, &err);
@@ -295,7 +305,7 @@ static void reconciled(struct ps_upload *upload)
     join_noted_parts(upload);
     ps_log(upload->log, PS_LOG_INFO, "upload", "%s: resumes upload %s", upload->url,
            upload->record.upload_id);
-    start_sending(upload);
+    ps_upload_start_sending(upload);
 }
 
 static void on_listed_parts(void *user, const struct ps_part_info *parts, size_t count, bool more,
@@ -315,7 +325,8 @@ static void on_listed_parts(void *user, const struct ps_part_info *parts, size_t
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        (void)take_stored_part(upload, &parts[i]); /* one that does not fit is sent again */
+        (void)ps_upload_take_stored_part(upload,
+                                         &parts[i]); /* one that does not fit is sent again */
     }
     if (!more) {
         upload->op = NULL;
@@ -334,21 +345,10 @@ static void list_parts(struct ps_upload *upload)
     }
 }
 
-/* --- no usable record: look for the upload at the store --- */
+/* --- begin --- */
 
-static void try_candidate(struct ps_upload *upload);
-
-static void run_adopt(struct ps_job *job)
-{
-    struct ps_upload *upload = job->user;
-
-    job->code = ps_checkpoint_begin(upload->state_db, &upload->record, &job->err);
-    if (job->code == PS_OK) {
-        job->code = ps_checkpoint_update(upload->state_db, &upload->record, &job->err);
-    }
-}
-
-static bool fill_record(struct ps_upload *upload, enum ps_upload_phase phase, const char *upload_id)
+bool ps_upload_fill_record(struct ps_upload *upload, enum ps_upload_phase phase,
+                           const char *upload_id)
 {
     struct ps_upload_record *record = &upload->record;
     const struct ps_owner owner = record->owner;
@@ -375,7 +375,7 @@ static bool fill_record(struct ps_upload *upload, enum ps_upload_phase phase, co
            (record->upload_id != NULL || upload_id == NULL);
 }
 
-static void fail_memory(struct ps_upload *upload)
+void ps_upload_fail_memory(struct ps_upload *upload)
 {
     struct ps_err err;
 
@@ -383,215 +383,9 @@ static void fail_memory(struct ps_upload *upload)
     ps_upload_fail(upload, &err);
 }
 
-static void after_adopt(struct ps_upload *upload)
-{
-    /* The verified parts become durable notes now that there is a record to hang them on. */
-    for (uint32_t i = 0; i < upload->part_count; i++) {
-        if (upload->parts[i].state == PART_DONE) {
-            upload->parts[i].state = PART_TODO;
-            upload->parts[i].check = CHECK_STORED;
-        }
-    }
-    upload->done_count = 0;
-    upload->done_bytes = 0;
-    upload->resumed_count = 0;
-    upload->resumed_bytes = 0;
-    ps_log(upload->log, PS_LOG_INFO, "upload",
-           "%s: the checkpoint was lost; upload %s was found at the store and every part verified",
-           upload->url, upload->record.upload_id);
-    start_sending(upload);
-}
-
-static void adopt(struct ps_upload *upload)
-{
-    const struct candidate *candidate = &upload->candidates[upload->candidate_index];
-
-    upload->adopted = !upload->claim_found;
-    if (!fill_record(upload, PS_UPLOAD_SENDING, candidate->upload_id)) {
-        fail_memory(upload);
-        return;
-    }
-    ps_upload_control(upload, run_adopt, after_adopt);
-}
-
-static void next_candidate(struct ps_upload *upload)
-{
-    upload->candidate_index++;
-    ps_upload_parts_reset(upload);
-    ps_upload_set_state(upload, PS_UPLOAD_STATE_FINDING);
-    try_candidate(upload);
-}
-
-void ps_upload_verify_done(struct ps_upload *upload)
-{
-    if (upload->verify_failed) {
-        ps_log(upload->log, PS_LOG_INFO, "upload",
-               "%s: upload %s at the store is of other content: left alone", upload->url,
-               upload->candidates[upload->candidate_index].upload_id);
-        next_candidate(upload);
-    } else {
-        adopt(upload);
-    }
-}
-
-/* All parts but the last of an upload have one size: the plan follows from the largest. */
-static enum ps_code plan_from_listed(struct ps_upload *upload, uint64_t part_size_bytes,
-                                     struct ps_err *err)
-{
-    const struct ps_part_limits limits = { 1, UINT64_MAX,
-                                           upload->store->capabilities.part_count_max };
-    enum ps_code code = ps_part_plan_init(&upload->plan, upload->plan.object_size_bytes,
-                                          part_size_bytes, &limits, err);
-
-    if (code == PS_OK) {
-        ps_upload_parts_clear(upload);
-        code = ps_upload_parts_init(upload, err);
-    }
-    return code;
-}
-
-static void on_candidate_parts(void *user, const struct ps_part_info *parts, size_t count,
-                               bool more, const struct ps_err *err)
-{
-    struct ps_upload *upload = user;
-    bool own = upload->claim_found; /* our record says that an upload was being created */
-
-    if (err != NULL) {
-        upload->op = NULL;
-        next_candidate(upload); /* gone or not ours to see */
-        return;
-    }
-    if (count > 0 && upload->part_laid > 0 && upload->parts[0].etag == NULL &&
-        parts[0].size_bytes != upload->plan.part_size_bytes &&
-        plan_from_listed(upload, parts[0].size_bytes, NULL) != PS_OK) {
-        upload->verify_failed = true;
-    }
-    if (upload->file == NULL && count > 0) {
-        upload->verify_failed = true; /* a record without upload_id: nothing of ours was sent */
-    }
-    for (size_t i = 0; i < count && upload->file != NULL; i++) {
-        if (!take_stored_part(upload, &parts[i]) ||
-            upload->parts[parts[i].part_number - 1].check == CHECK_NONE) {
-            upload->verify_failed = true;
-        }
-    }
-    if (more) {
-        return;
-    }
-    upload->op = NULL;
-    if (count == 0 && !own) {
-        upload->verify_failed = true; /* nothing proves that an empty upload is not another pod's */
-    }
-    if (upload->file == NULL) {
-        /* Its first part is read already and waits; what comes behind it can be read only once, so not to verify. */
-        ps_upload_verify_done(upload);
-        return;
-    }
-    ps_upload_set_state(upload, PS_UPLOAD_STATE_VERIFYING);
-    upload->next_part = 0;
-    ps_upload_parts_step(upload);
-}
-
-static void try_candidate(struct ps_upload *upload)
-{
-    const struct candidate *candidate;
-    struct ps_err err;
-
-    if (upload->candidate_index >= upload->candidate_count) {
-        ps_upload_begin(upload);
-        return;
-    }
-    candidate = &upload->candidates[upload->candidate_index];
-    upload->verify_failed =
-        candidate->checksum != PS_CHECKSUM_NONE && candidate->checksum != upload->algorithm;
-    if (upload->verify_failed ||
-        (upload->claim_found &&
-         candidate->initiated_unix_ms + CLOCK_TOLERANCE_MS < upload->record.created_unix_ms)) {
-        next_candidate(upload);
-        return;
-    }
-    upload->op = ps_store_list_parts(upload->store, upload->key, candidate->upload_id,
-                                     on_candidate_parts, upload, &err);
-    if (upload->op == NULL) {
-        ps_upload_fail(upload, &err);
-    }
-}
-
-static int newest_first(const void *left, const void *right)
-{
-    const struct candidate *a = left;
-    const struct candidate *b = right;
-
-    if (a->initiated_unix_ms == b->initiated_unix_ms) {
-        return 0;
-    }
-    return a->initiated_unix_ms < b->initiated_unix_ms ? 1 : -1;
-}
-
-static void keep_candidate(struct ps_upload *upload, const struct ps_upload_info *info)
-{
-    struct candidate *candidate = &upload->candidates[upload->candidate_count];
-
-    if (!equal_name(info->key, upload->key) ||
-        upload->candidate_count == PS_UPLOAD_CANDIDATES_MAX) {
-        return;
-    }
-    candidate->upload_id = ps_strdup(info->upload_id);
-    candidate->initiated_unix_ms = info->initiated_unix_ms;
-    candidate->checksum = info->checksum;
-    if (candidate->upload_id != NULL) {
-        upload->candidate_count++;
-    }
-}
-
-static void on_found_uploads(void *user, const struct ps_upload_info *uploads, size_t count,
-                             bool more, const struct ps_err *err)
-{
-    struct ps_upload *upload = user;
-
-    if (err != NULL) {
-        upload->op = NULL;
-        if (err->code == PS_E_DENIED || err->code == PS_E_UNSUPPORTED) {
-            ps_log(upload->log, PS_LOG_INFO, "upload",
-                   "%s: interrupted uploads cannot be looked for: %s", upload->url, err->message);
-            ps_upload_begin(upload);
-        } else {
-            ps_upload_fail(upload, err);
-        }
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        keep_candidate(upload, &uploads[i]);
-    }
-    if (!more) {
-        upload->op = NULL;
-        qsort(upload->candidates, upload->candidate_count, sizeof(upload->candidates[0]),
-              newest_first);
-        try_candidate(upload);
-    }
-}
-
-void ps_upload_find(struct ps_upload *upload)
-{
-    struct ps_err err;
-
-    ps_upload_set_state(upload, PS_UPLOAD_STATE_FINDING);
-    if (upload->file == NULL && !upload->claim_found) {
-        /* A stream has no size to check against, and parts of it may only be replaced in an upload of our own. */
-        ps_upload_begin(upload);
-        return;
-    }
-    upload->op = ps_store_list_uploads(upload->store, upload->key, on_found_uploads, upload, &err);
-    if (upload->op == NULL) {
-        ps_upload_fail(upload, &err);
-    }
-}
-
-/* --- begin --- */
-
 static void after_begun(struct ps_upload *upload)
 {
-    start_sending(upload);
+    ps_upload_start_sending(upload);
 }
 
 static void run_update(struct ps_job *job)
@@ -626,7 +420,7 @@ static void on_begun(void *user, const char *upload_id, const struct ps_err *err
     upload->record.upload_id = ps_strdup(upload_id);
     upload->record.phase = PS_UPLOAD_SENDING;
     if (upload->record.upload_id == NULL) {
-        fail_memory(upload);
+        ps_upload_fail_memory(upload);
         return;
     }
     ps_upload_control(upload, run_update, after_begun);
@@ -658,8 +452,8 @@ static void run_begin(struct ps_job *job)
 
 static void record_and_begin(struct ps_upload *upload)
 {
-    if (!fill_record(upload, PS_UPLOAD_CREATING, NULL)) {
-        fail_memory(upload);
+    if (!ps_upload_fill_record(upload, PS_UPLOAD_CREATING, NULL)) {
+        ps_upload_fail_memory(upload);
         return;
     }
     ps_upload_control(upload, run_begin, after_recorded);

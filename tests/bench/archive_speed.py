@@ -83,6 +83,8 @@ def temporary_bytes(pid, state):
     """Bytes in files that the process holds open for writing, but for its checkpoint: named, unlinked or in memory."""
     total = 0
     for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        if int(entry.name) <= 2:  # the caller's
+            continue
         target = os.readlink(entry)
         flags = int(pathlib.Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text().split("flags:")[1].split()[0], 8)
         if target.startswith(("/", "memfd:")) and not target.startswith((state, "/dev/")) and flags & 3:

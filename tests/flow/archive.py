@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Directories as archives, both ways: round trips, readers that are not ours, kills at random instants, changed trees.
 Usage: archive.py file|versitygw|minio"""
+import json
 import os
 import random
 import shutil
@@ -173,22 +174,25 @@ def goes_on(rig, tree):
     print("a killed extraction fetches and writes the rest only")
 
 
-def interrupted(rig, tree):
-    """Stopped with parts at the store; then a tree that changed is refused, and the same one resumes."""
-    url = rig.url("i.tar")
-    args = ("put", "-q", tree, url, "--archive", "tar", "--part-size", "5MiB", "-c", "1")
+def stop_with_parts(rig, tree, url, name="tar", parts=1):
+    """Interrupt an upload that has parts at the store, and not the last one; returns its arguments."""
+    args = ("put", "-q", tree, url, "--archive", name, "--part-size", "5MiB", "-c", "1")
     while True:
         process = rig.start(*args)
-        # A part at the store, and not the last one.
-        while process.poll() is None and '"done_parts":1' not in rig.run("uploads", "--json")[0]:
+        while process.poll() is None and f'"done_parts":{parts}' not in rig.run("uploads", "--json")[0]:
             pass
         process.send_signal(signal.SIGINT)
         _, err = process.communicate()
         left = rig.run("uploads", "--json")[0]
-        if process.returncode == 130 and '"sending"' in left:
-            break
+        if process.returncode == 130 and '"sending"' in left and f'"url":"{url}"' in left:
+            return args
         assert process.returncode in (0, 130, -signal.SIGINT), err.decode(errors="replace")
-        rig.run("put", "-q", tree, url, "--archive", "tar", "--restart")
+        rig.run("put", "-q", tree, url, "--archive", name, "--restart")
+
+
+def interrupted(rig, tree):
+    """Stopped with parts at the store; then a tree that changed is refused, and the same one resumes."""
+    args = stop_with_parts(rig, tree, rig.url("i.tar"))
     (tree / "more").write_text("x")
     _, err = rig.run(*args, expect=9)
     assert "--restart" in err, err
@@ -196,9 +200,64 @@ def interrupted(rig, tree):
     os.utime(tree, (1, 1))  # the root itself is no entry
     rig.run(*args)
     dest = rig.dir / "after"
-    rig.run("get", "-q", url, dest, "--extract")
+    rig.run("get", "-q", rig.url("i.tar"), dest, "--extract")
     same(tree, dest)
     print("a changed tree is refused, the same one resumes")
+
+
+def adopted(rig, tree):
+    """The checkpoint is lost: the upload at the store is found, proved part by part, and finished."""
+    state, away = rig.dir / "state", rig.dir / "state-away"
+    for name in ("tar.gz", "tar"):
+        args = stop_with_parts(rig, tree, rig.url("a." + name), name, parts=2)
+        shutil.rmtree(state)
+        result = rig.result(*args)
+        assert result["adopted"] and result["resumed_parts"] >= 2, result
+        assert rig.uploads_left() == []
+        dest = rig.dir / ("adopted." + name)
+        rig.run("get", "-q", rig.url("a." + name), dest, "--extract")
+        same(tree, dest)
+    # An upload that begins alike but goes on otherwise (from its second or third part on) is another's: left alone.
+    with tarfile.open(rig.stored("a.tar")) as archive:
+        odd = tree / next(member.name for member in archive if member.offset > 8 * MIB and member.name.endswith(".c"))
+    before, times = odd.read_bytes(), odd.stat()
+    rig.run("put", "-q", tree, rig.url("mine.tar"), "--archive", "tar")
+    odd.write_bytes(b"other" + before)
+    os.utime(odd, ns=(times.st_atime_ns, times.st_mtime_ns))
+    rig.run("put", "-q", tree, rig.url("other.tar"), "--archive", "tar")
+    args = stop_with_parts(rig, tree, rig.url("b.tar"), parts=4)
+    state.rename(away)
+    odd.write_bytes(before)
+    os.utime(odd, ns=(times.st_atime_ns, times.st_mtime_ns))
+    rig.run(*args)
+    assert sha256(rig.stored("b.tar")) == sha256(rig.stored("mine.tar"))
+    assert len(rig.uploads_left()) == 1
+    shutil.rmtree(state)
+    away.rename(state)
+    odd.write_bytes(b"other" + before)
+    os.utime(odd, ns=(times.st_atime_ns, times.st_mtime_ns))
+    rig.run(*args)
+    assert sha256(rig.stored("b.tar")) == sha256(rig.stored("other.tar"))
+    print("a lost checkpoint: ours is adopted, another's is left alone")
+
+
+def other_maker(rig, tree):
+    """The interrupted run had another compressor (here: in its checkpoint): its own upload goes, a new one is sent."""
+    args = stop_with_parts(rig, tree, rig.url("m.tar"), parts=2)
+    listed = [json.loads(line) for line in rig.run("uploads", "--json")[0].splitlines()]
+    (upload_id,) = [row["upload_id"].encode() for row in listed if row.get("url") == rig.url("m.tar")]
+    path = rig.dir / "state" / "data.mdb"
+    data, at = bytearray(path.read_bytes()), -1
+    while (at := data.find(upload_id, at + 1)) >= 0:
+        maker = at + len(upload_id) + 1 + 4 * 8 + 24  # state/README.md: kind, four numbers, the digest's first part
+        data[maker:maker + 8] = b"\x55" * 8
+    path.write_bytes(data)
+    _, err = rig.run(args[0], *args[2:])
+    assert "another version or CPU" in err and "resumed" not in err, err
+    assert rig.uploads_left() == []
+    rig.run("put", "-q", tree, rig.url("n.tar"), "--archive", "tar")
+    assert sha256(rig.stored("m.tar")) == sha256(rig.stored("n.tar"))
+    print("another compressor starts afresh")
 
 
 def filters_and_modes(rig, tree):
@@ -262,6 +321,8 @@ def main():
         kills(rig, big)
         goes_on(rig, big)
         interrupted(rig, big)
+        adopted(rig, big)
+        other_maker(rig, big)
 
 
 main()
