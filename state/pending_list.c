@@ -142,7 +142,7 @@ enum ps_code ps_reclaim_each(struct ps_state *state, const char *prefix, int64_t
     return ps_state_read(state, each_body, &own, err);
 }
 
-/* --- cancelling, and planning all anew --- */
+/* --- cancelling --- */
 
 struct cancel {
     const char *url;
@@ -209,57 +209,6 @@ enum ps_code ps_reclaim_cancel(struct ps_state *state, const char *url, const ch
 
     if (code == PS_OK) {
         *count_out = cancel.count;
-    }
-    return code;
-}
-
-/* A million rows in one transaction would hold as many dirty pages: a page of them at a time. */
-#define QUEUE_PAGE 10000
-
-struct queue_all {
-    uint64_t next_number; /* where this transaction begins */
-    uint64_t reached_number;
-    uint64_t count;
-    uint64_t page_count;
-};
-
-static enum ps_code queue_one(struct ps_txn *txn, void *user, const MDB_val *key,
-                              const MDB_val *value)
-{
-    struct queue_all *all = user;
-    uint64_t number = ps_key_number_at(key, 0);
-
-    (void)value;
-    if (all->page_count == QUEUE_PAGE) {
-        return PS_E_CANCELLED;
-    }
-    all->page_count++;
-    all->reached_number = number;
-    return ps_queue_put(txn, PS_QUEUE_ARTIFACT, number, PS_EVENT_AGE);
-}
-
-static enum ps_code queue_body(struct ps_txn *txn, void *user)
-{
-    struct queue_all *all = user;
-    struct ps_key first;
-
-    all->page_count = 0;
-    ps_key_from_u64(&first, all->next_number);
-    return ps_txn_walk(txn, PS_DB_ARTIFACTS, &first, 0, queue_one, all);
-}
-
-enum ps_code ps_reclaim_queue_all(struct ps_state *state, uint64_t *count_out, struct ps_err *err)
-{
-    struct queue_all all = { 0 };
-    enum ps_code code;
-
-    do {
-        code = ps_state_write(state, queue_body, &all, err);
-        all.count += all.page_count;
-        all.next_number = all.reached_number + 1;
-    } while (code == PS_OK && all.page_count == QUEUE_PAGE);
-    if (code == PS_OK) {
-        *count_out = all.count;
     }
     return code;
 }

@@ -208,9 +208,20 @@ PS_MUST_USE enum ps_code ps_reclaim_cancel(struct ps_state *state, const char *u
                                            const char *reason, int64_t now_unix_s,
                                            uint64_t *count_out, struct ps_err *err);
 
-/** Queue all artifacts for the planner: the policies changed. */
+/** Queue all artifacts for the planner, 10,000 a commit. */
 PS_MUST_USE enum ps_code ps_reclaim_queue_all(struct ps_state *state, uint64_t *count_out,
                                               struct ps_err *err);
+
+/** Room for the digest of a set of policies. */
+#define PS_POLICIES_DIGEST_SIZE 32
+
+/** Whether all was asked under other policies than those with this digest ("" = built-in). */
+PS_MUST_USE enum ps_code ps_reclaim_policies_differ(struct ps_state *state, const char *digest,
+                                                    bool *differ_out, struct ps_err *err);
+
+/** If it was, queue all artifacts for the planner and note digest. *count_out: how many were queued. */
+PS_MUST_USE enum ps_code ps_reclaim_take_policies(struct ps_state *state, const char *digest,
+                                                  uint64_t *count_out, struct ps_err *err);
 
 /** Text borrowed, as in artifact.h. A URL that ends in '/' holds all below it. */
 struct ps_hold {

@@ -1,9 +1,12 @@
 #include "cli/agent_sweep.h"
 
 #include "cli/reclaim_cli.h"
+
+#include "base/str.h"
 #include "reclaim/marker_take.h"
 #include "reclaim/reclaim_planner.h"
 #include "reclaim/sweeper.h"
+#include "state/pending_reclaim.h"
 #include "transfer/job.h"
 
 #include <inttypes.h>
@@ -20,7 +23,9 @@ struct ps_agent_sweep {
     struct ps_lifecycle_local *loaded; /* of the worker while a job runs */
     int64_t found_unix_s;              /* when directories were looked through last; 0 = never */
     bool working;                      /* a job runs */
-    bool queue_wanted;
+    char digest[17];                   /* of the worker, as these */
+    uint64_t queued_count;
+    bool wanted; /* another round at once: the policies changed */
     bool stopping;
     void (*stopped)(void *user);
     void *user;
@@ -48,7 +53,7 @@ static void end_round(struct ps_agent_sweep *sweep)
         return;
     }
     (void)uv_timer_start(sweep->timer, on_timer,
-                         sweep->queue_wanted ? 0 : sweep->app->settings.reclaim_interval_ms, 0);
+                         sweep->wanted ? 0 : sweep->app->settings.reclaim_interval_ms, 0);
 }
 
 /* --- sweep --- */
@@ -192,10 +197,10 @@ static void start_markers(struct ps_agent_sweep *sweep)
 
 static void run_queue_all(struct ps_job *job)
 {
-    const struct ps_agent_sweep *sweep = job->user;
-    uint64_t count = 0;
+    struct ps_agent_sweep *sweep = job->user;
 
-    job->code = ps_reclaim_queue_all(sweep->app->state, &count, &job->err);
+    job->code =
+        ps_reclaim_take_policies(sweep->app->state, sweep->digest, &sweep->queued_count, &job->err);
 }
 
 static void on_queued(struct ps_job *job)
@@ -205,6 +210,11 @@ static void on_queued(struct ps_job *job)
     sweep->working = false;
     if (job->code != PS_OK) {
         ps_log(&sweep->app->log, PS_LOG_ERROR, "reclaim", "%s", job->err.message);
+    } else if (sweep->queued_count > 0) {
+        ps_log(&sweep->app->log, PS_LOG_INFO, "reclaim",
+               "the policies are others than before: all %" PRIu64
+               " artifacts are asked about anew",
+               sweep->queued_count);
     }
     if (sweep->stopping) {
         end_round(sweep);
@@ -217,13 +227,13 @@ static void start_queueing(struct ps_agent_sweep *sweep)
 {
     if (sweep->stopping) {
         end_round(sweep);
-    } else if (sweep->queue_wanted) {
-        sweep->queue_wanted = false;
-        sweep->working = true;
-        ps_job_start(&sweep->job, sweep->app->loop, sweep, run_queue_all, on_queued);
-    } else {
-        start_markers(sweep);
+        return;
     }
+    sweep->wanted = false;
+    sweep->working = true;
+    sweep->queued_count = 0;
+    ps_str_copy(sweep->digest, sizeof(sweep->digest), sweep->app->policy_digest);
+    ps_job_start(&sweep->job, sweep->app->loop, sweep, run_queue_all, on_queued);
 }
 
 /* --- rules of directories --- */
@@ -359,7 +369,7 @@ void ps_agent_sweep_free(struct ps_agent_sweep *sweep)
 
 void ps_agent_sweep_policies_changed(struct ps_agent_sweep *sweep)
 {
-    sweep->queue_wanted = true;
+    sweep->wanted = true;
     if (!is_busy(sweep) && !sweep->stopping) {
         (void)uv_timer_start(sweep->timer, on_timer, 0, 0);
     }

@@ -121,6 +121,12 @@ static const char *advice(const struct ps_reclaim_item *item,
                        : "`purser reclaims plan` plans it by the policies of today";
 }
 
+/* It is asked again before anything is done; until then its due time is that of the policies before. */
+static bool is_outdated(const struct explain *explain, const struct ps_reclaim *reclaim)
+{
+    return reclaim->policy[0] != '\0' && strcmp(reclaim->digest, explain->app->policy_digest) != 0;
+}
+
 static void print_verdict(const struct explain *explain, const struct ps_reclaim_item *item,
                           const struct ps_reclaim_decision *decision, int64_t due_unix_s)
 {
@@ -141,6 +147,10 @@ static void print_verdict(const struct explain *explain, const struct ps_reclaim
             "  %-14s %s since %s: %s %s\n", "on record", ps_reclaim_state_name(reclaim.state),
             ps_output_time(reclaim.decided_unix_s * 1000, text), reclaim.policy, reclaim.reason);
         print_time("due on record", reclaim.due_unix_s);
+        if (is_outdated(explain, &reclaim)) {
+            (void)printf("  %-14s by policies %s: it is asked anew before anything is done\n",
+                         "planned", reclaim.digest[0] != '\0' ? reclaim.digest : "built-in");
+        }
     } else {
         (void)printf("  %-14s nothing is planned\n", "on record");
     }
@@ -165,7 +175,7 @@ static void print_json(const struct explain *explain, const struct ps_reclaim_it
     char due[32];
     char now[32];
     json_t *object = json_pack(
-        "{s:o, s:s, s:s, s:o, s:O, s:s, s:o, s:o, s:s, s:s, s:s, s:o, s:b, s:i, s:s}", "url",
+        "{s:o, s:s, s:s, s:o, s:O, s:s, s:o, s:o, s:s, s:s, s:s, s:o, s:s, s:b, s:i, s:s}", "url",
         ps_output_text(asked->artifact.url), "now", ps_output_time(explain->now_unix_s * 1000, now),
         "event", ps_reclaim_event_name(item->event), "workflow",
         asked->has_workflow ? json_sprintf("%s/%s", asked->workflow.ns, asked->workflow.name)
@@ -175,7 +185,8 @@ static void print_json(const struct explain *explain, const struct ps_reclaim_it
         "digest", explain->app->policy_digest, "due",
         removes ? ps_output_time(due_unix_s * 1000, due) : "", "state",
         has_reclaim ? ps_reclaim_state_name(reclaim.state) : "", "state_reason",
-        ps_output_text(has_reclaim ? reclaim.reason : ""), "held", (int)item->held, "other_claims",
+        ps_output_text(has_reclaim ? reclaim.reason : ""), "planned_digest",
+        has_reclaim ? reclaim.digest : "", "held", (int)item->held, "other_claims",
         (int)item->other_claims, "would_change", advice(item, decision, has_reclaim));
 
     ps_output_json("explain", &object);

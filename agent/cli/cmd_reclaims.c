@@ -325,6 +325,9 @@ static enum ps_exit plan(struct ps_app *app, struct ps_state *state)
     enum ps_code code = ps_reclaim_now(app, &now_unix_s, &err);
 
     if (code == PS_OK) {
+        code = ps_reclaim_take_policies(state, app->policy_digest, &count, &err);
+    }
+    if (code == PS_OK && count == 0) { /* the same policies: asked for all the same */
         code = ps_reclaim_queue_all(state, &count, &err);
     }
     if (code == PS_OK) {

@@ -164,6 +164,7 @@ static enum ps_code start_sweep(struct run *run, int64_t now_unix_s, const struc
     struct ps_app *app = run->app;
     struct ps_state *state = ps_app_open_state(app, err);
     struct ps_plan_result planned = { 0 };
+    uint64_t queued_count = 0;
     const struct ps_sweeper_options options = {
         .loop = app->loop,
         .state = state,
@@ -180,6 +181,15 @@ static enum ps_code start_sweep(struct run *run, int64_t now_unix_s, const struc
     };
     enum ps_code code = state != NULL ? PS_OK : err->code;
 
+    if (code == PS_OK) {
+        code = ps_reclaim_take_policies(state, app->policy_digest, &queued_count, err);
+    }
+    if (code == PS_OK && queued_count > 0) {
+        ps_log(&app->log, PS_LOG_INFO, "reclaim",
+               "the policies are others than before: all %" PRIu64
+               " artifacts are asked about anew",
+               queued_count);
+    }
     if (code == PS_OK) {
         ps_reclaim_find_expired(app, state, now_unix_s, NULL, NULL);
         code = ps_reclaim_plan_all(app, state, now_unix_s, &planned, err);
@@ -209,6 +219,7 @@ static enum ps_code start_preview(struct run *run, int64_t now_unix_s, const str
 {
     struct ps_app *app = run->app;
     struct ps_preview *preview = NULL;
+    bool differ = false;
     struct ps_preview_options options = {
         .loop = app->loop,
         .rules = ps_reclaim_app_rules(app),
@@ -223,6 +234,12 @@ static enum ps_code start_preview(struct run *run, int64_t now_unix_s, const str
     ps_reclaim_find_expired(app, NULL, now_unix_s, on_expired, run);
     *state_out = ps_app_open_state_read_only(app, err);
     options.read_only_state = *state_out;
+    if (*state_out != NULL && !app->quiet && !app->json &&
+        ps_reclaim_policies_differ(*state_out, app->policy_digest, &differ, NULL) == PS_OK &&
+        differ) {
+        (void)fprintf(stderr, "note: the policies are others than before: a run first asks anew "
+                              "about all artifacts,\nand more may be due then\n");
+    }
     return *state_out != NULL ? ps_preview_start(&preview, &options, err) : err->code;
 }
 

@@ -169,12 +169,47 @@ def faulty_policies(rig):
     out, _ = rig.run("explain", rig.url("faulty/0"))
     assert "50-faulty.lua:" in out and "keep" in out, out
     (policies / "50-faulty.lua").unlink()
-    rig.run("reclaims", "plan")
     items, _ = swept(rig)
     deleted = [key for key, item in items.items() if item["what"] == "deleted"]
     assert sorted(deleted) == [f"faulty/{i}" for i in range(7)] and not exists(rig, "faulty/0"), items
     del rig.env["PURSER_POLICY_PATH"]
     print("ok  a policy that fails, times out or answers nonsense keeps; mended, it is asked anew")
+
+
+def other_policies(rig):
+    """Policies that change are asked anew about all that is known, by the next run; explain tells until then."""
+    policies = rig.dir / "changing"
+    policies.mkdir()
+    rig.env["PURSER_POLICY_PATH"] = str(policies)
+
+    def set_after(days):
+        (policies / "50-age.lua").write_text(
+            "return { api = 1, name = 'age', reclaim = function(artifact) if purser.glob('**age/*', artifact.key) then "
+            f"return {{ action = 'delete', after = '{days}d', reason = '{days} days' }} end end }}")
+
+    set_after(30)
+    put(rig, "age/a", "--workflow", "argo/age")
+    swept(rig)
+    assert pending(rig)["age/a"]["reason"] == "30 days"
+    set_after(2)
+    out, _ = rig.run("explain", rig.url("age/a"))
+    assert "asked anew" in out and "30 days" in out and "2 days" in out, out
+    _, err = rig.run("reclaims", "run", "--dry-run", "--now", "+3d")
+    assert "asks anew" in err, err
+    killed = run_killed(rig, "plan.asked", "reclaims", "run", "--now", "+1d")
+    assert killed and pending(rig)["age/a"]["reason"] == "30 days" and exists(rig, "age/a")
+    swept(rig, "--now", "+1d")
+    assert pending(rig)["age/a"]["reason"] == "2 days" and exists(rig, "age/a")
+    assert "asked anew" not in rig.run("explain", rig.url("age/a"))[0]
+    _, err = rig.run("reclaims", "run", "--log-level", "info")
+    assert "asked about anew" not in err, err
+    set_after(60)
+    swept(rig, "--now", "+3d")
+    assert exists(rig, "age/a") and pending(rig)["age/a"]["reason"] == "60 days"
+    del rig.env["PURSER_POLICY_PATH"]
+    swept(rig, "--now", "+61d")
+    assert exists(rig, "age/a"), "what no policy asks for any more is deleted"
+    print("ok  other policies: asked anew by the next run, also after a kill")
 
 
 def with_policies(rig, *names):
@@ -318,6 +353,7 @@ def main():
         shared_objects(rig)
         the_fuse(rig)
         faulty_policies(rig)
+        other_policies(rig)
         shipped_policies(rig)
         archives(rig)
         kills(rig)
