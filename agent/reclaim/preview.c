@@ -1,6 +1,5 @@
 #include "reclaim/preview.h"
 
-#include "base/str.h"
 #include "reclaim/sweep_verify.h"
 #include "reclaim/verdict.h"
 #include "transfer/job.h"
@@ -42,48 +41,13 @@ static void end(struct ps_preview *preview, const struct ps_err *err)
     free(preview);
 }
 
-static void count(struct ps_sweep_result *result, const struct ps_reclaim_item *item)
-{
-    struct ps_artifact artifact;
-
-    switch (item->outcome) {
-    case PS_OUTCOME_MARK:
-        result->archived_count += item->next_what == PS_RECLAIM_ARCHIVE ? 1 : 0;
-        result->deleted_count += item->next_what == PS_RECLAIM_ARCHIVE ? 0 : 1;
-        if (ps_reclaim_item_artifact(item, &artifact) && artifact.has_size) {
-            result->deleted_bytes += artifact.size_bytes;
-        }
-        break;
-    case PS_OUTCOME_GONE:
-        result->gone_count++;
-        break;
-    case PS_OUTCOME_KEEP:
-    case PS_OUTCOME_DROP:
-        result->kept_count++;
-        break;
-    case PS_OUTCOME_POSTPONE:
-        result->postponed_count++;
-        if (!item->held) {
-            ps_str_copy(result->last_failure, sizeof(result->last_failure), item->words.reason);
-        }
-        break;
-    case PS_OUTCOME_PLAN:
-        result->later_count++;
-        break;
-    case PS_OUTCOME_NONE:
-    case PS_OUTCOME_DELETED:
-    case PS_OUTCOME_ARCHIVED:
-        break;
-    }
-}
-
 static void on_verified(void *user)
 {
     struct ps_preview *preview = user;
 
     preview->verify = NULL;
     for (size_t i = 0; i < preview->batch.count; i++) {
-        count(&preview->result, &preview->batch.items[i]);
+        ps_sweep_result_count(&preview->result, &preview->batch.items[i]);
         preview->options.on_item(preview->options.user, &preview->batch.items[i]);
     }
     take(preview);

@@ -89,44 +89,6 @@ static void end(struct ps_sweeper *sweeper, const struct ps_err *err)
 
 /* --- what became of items --- */
 
-static void count(struct ps_sweeper *sweeper, const struct ps_reclaim_item *item)
-{
-    struct ps_sweep_result *result = &sweeper->result;
-    struct ps_artifact artifact;
-
-    switch (item->outcome) {
-    case PS_OUTCOME_DELETED:
-        result->deleted_count++;
-        result->delete_marker_count += item->delete_marker ? 1 : 0;
-        if (ps_reclaim_item_artifact(item, &artifact) && artifact.has_size) {
-            result->deleted_bytes += artifact.size_bytes;
-        }
-        break;
-    case PS_OUTCOME_GONE:
-        result->gone_count++;
-        break;
-    case PS_OUTCOME_ARCHIVED:
-        result->archived_count++;
-        break;
-    case PS_OUTCOME_KEEP:
-    case PS_OUTCOME_DROP:
-        result->kept_count++;
-        break;
-    case PS_OUTCOME_POSTPONE:
-        result->postponed_count++;
-        if (!item->held) {
-            ps_str_copy(result->last_failure, sizeof(result->last_failure), item->words.reason);
-        }
-        break;
-    case PS_OUTCOME_PLAN:
-        result->later_count++;
-        break;
-    case PS_OUTCOME_NONE:
-    case PS_OUTCOME_MARK:
-        break;
-    }
-}
-
 /* Tell what is settled; only what is marked goes on to the stores. */
 static void tell(struct ps_sweeper *sweeper)
 {
@@ -134,8 +96,8 @@ static void tell(struct ps_sweeper *sweeper)
         struct ps_reclaim_item *item = &sweeper->batch.items[i];
 
         sweeper->changed = sweeper->changed || item->changed;
-        count(sweeper, item);
         if (item->outcome != PS_OUTCOME_NONE && item->outcome != PS_OUTCOME_MARK) {
+            ps_sweep_result_count(&sweeper->result, item);
             if (sweeper->options.on_item != NULL) {
                 sweeper->options.on_item(sweeper->options.user, item);
             }
@@ -307,6 +269,55 @@ static void on_locked(struct ps_job *job)
         return;
     }
     take(sweeper);
+}
+
+static void count_done(struct ps_sweep_result *result, const struct ps_reclaim_item *item,
+                       bool archived)
+{
+    struct ps_artifact artifact;
+
+    if (archived) {
+        result->archived_count++;
+        return;
+    }
+    result->deleted_count++;
+    result->delete_marker_count += item->delete_marker ? 1 : 0;
+    if (ps_reclaim_item_artifact(item, &artifact) && artifact.has_size) {
+        result->deleted_bytes += artifact.size_bytes;
+    }
+}
+
+void ps_sweep_result_count(struct ps_sweep_result *result, const struct ps_reclaim_item *item)
+{
+    switch (item->outcome) {
+    case PS_OUTCOME_MARK:
+        count_done(result, item, item->next_what == PS_RECLAIM_ARCHIVE);
+        break;
+    case PS_OUTCOME_DELETED:
+        count_done(result, item, false);
+        break;
+    case PS_OUTCOME_GONE:
+        result->gone_count++;
+        break;
+    case PS_OUTCOME_ARCHIVED:
+        count_done(result, item, true);
+        break;
+    case PS_OUTCOME_KEEP:
+    case PS_OUTCOME_DROP:
+        result->kept_count++;
+        break;
+    case PS_OUTCOME_POSTPONE:
+        result->postponed_count++;
+        if (!item->held) {
+            ps_str_copy(result->last_failure, sizeof(result->last_failure), item->words.reason);
+        }
+        break;
+    case PS_OUTCOME_PLAN:
+        result->later_count++;
+        break;
+    case PS_OUTCOME_NONE:
+        break;
+    }
 }
 
 enum ps_code ps_sweeper_start(struct ps_sweeper **sweeper_out,

@@ -52,6 +52,9 @@ struct ps_sweep_result {
     char last_failure[256]; /* "" = none */
 };
 
+/** Add what became of an item; MARK counts as what would be done. */
+void ps_sweep_result_count(struct ps_sweep_result *result, const struct ps_reclaim_item *item);
+
 struct ps_sweeper_options {
     uv_loop_t *loop;
     struct ps_state *state;
