@@ -135,6 +135,44 @@ static enum ps_code take_key(struct reader *reader, const yaml_node_t *map,
     return PS_OK;
 }
 
+/* A map within a store: "credentials", whose rows are "credentials.profile" and so on. */
+static enum ps_code read_extra_map(struct reader *reader, const yaml_node_t *map, const char *name)
+{
+    enum ps_code code = PS_OK;
+
+    for (const yaml_node_pair_t *pair = map->data.mapping.pairs.start;
+         pair < map->data.mapping.pairs.top && code == PS_OK; pair++) {
+        const yaml_node_t *value = yaml_document_get_node(&reader->document, pair->value);
+        const struct ps_setting *row;
+        const char *key = NULL;
+        char dotted[128];
+
+        code = take_key(reader, map, pair, &key);
+        if (code != PS_OK) {
+            break;
+        }
+        (void)snprintf(dotted, sizeof(dotted), "%s.%s", name, key);
+        row = ps_setting_find(reader->extra_rows, reader->extra_count, dotted);
+        code = row != NULL ? read_value(reader, value, reader->extra, row, dotted)
+                           : fail(reader, yaml_document_get_node(&reader->document, pair->key),
+                                  dotted, "unknown; see purser help plugin");
+    }
+    return code;
+}
+
+static bool is_extra_map(const struct reader *reader, const yaml_node_t *node, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (size_t i = 0; i < reader->extra_count && node->type == YAML_MAPPING_NODE; i++) {
+        if (strncmp(reader->extra_rows[i].name, name, length) == 0 &&
+            reader->extra_rows[i].name[length] == '.') {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum ps_code read_store(struct reader *reader, const yaml_node_t *node, const char *name,
                                struct ps_store_settings *store)
 {
@@ -159,9 +197,14 @@ static enum ps_code read_store(struct reader *reader, const yaml_node_t *node, c
             base = reader->extra;
             row = ps_setting_find(reader->extra_rows, reader->extra_count, key);
         }
-        code = row != NULL ? read_value(reader, value, base, row, key)
-                           : fail(reader, yaml_document_get_node(&reader->document, pair->key), key,
-                                  "unknown in a store; see purser help settings");
+        if (row == NULL && is_extra_map(reader, value, key)) {
+            code = read_extra_map(reader, value, key);
+        } else if (row == NULL) {
+            code = fail(reader, yaml_document_get_node(&reader->document, pair->key), key,
+                        "unknown in a store; see purser help settings");
+        } else {
+            code = read_value(reader, value, base, row, key);
+        }
     }
     return code;
 }

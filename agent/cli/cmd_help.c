@@ -104,6 +104,12 @@ const struct ps_command ps_commands[] = {
       "Also when called as purser-plugin SOCKET, which is how Argo starts it. Where to\n"
       "store is said by each artifact's configuration. SIGTERM lets calls end for\n"
       "plugin.grace (10 s), stops what still runs (its parts are kept) and exits 0.\n"
+      "\n"
+      "A configuration has the keys of a store (help settings), and: part_size,\n"
+      "concurrency, policies (directories), credentials: { profile, file, config_file }\n"
+      "or credentials: { access_key_id_env, secret_access_key_env, session_token_env },\n"
+      "which are names of variables.\n"
+      "\n"
       "A delete asks the policies (reclaim, event 'cleared'): one that is to wait is\n"
       "left as a marker below .purser/reclaim/, which `purser agent` takes over when\n"
       "a store of its settings has the configuration's URL.\n",

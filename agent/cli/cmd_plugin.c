@@ -1,6 +1,7 @@
 #include "cli/app.h"
 
 #include "base/str.h"
+#include "cli/policies.h"
 #include "serve/plugin.h"
 
 #include <errno.h>
@@ -73,6 +74,30 @@ static enum ps_code choose_state_dir(struct ps_app *app, struct ps_err *err)
     return code;
 }
 
+/* --- policies that a configuration brings --- */
+
+static enum ps_code load_policies(void *user, const char *directories,
+                                  struct ps_plugin_policies *out, struct ps_err *err)
+{
+    struct ps_app *app = user;
+    struct ps_policy_set *set = NULL;
+    enum ps_code code = ps_policies_load_more(app, directories, &set, err);
+
+    if (code == PS_OK) {
+        *out = (struct ps_plugin_policies){ .set = set,
+                                            .decider = ps_policy_set_decider(set),
+                                            .digest = ps_policy_set_digest(set) };
+    }
+    return code;
+}
+
+static void unload_policies(void *user, struct ps_plugin_policies *policies)
+{
+    (void)user;
+    ps_policy_set_free(policies->set);
+    *policies = (struct ps_plugin_policies){ 0 };
+}
+
 static enum ps_code start(struct plugin_run *run, const char *listen, struct ps_err *err)
 {
     struct ps_app *app = run->app;
@@ -82,6 +107,7 @@ static enum ps_code start(struct plugin_run *run, const char *listen, struct ps_
         .factory = &app->factory,
         .decider = &app->decider,
         .policy_digest = app->policy_digest,
+        .policy_loader = { .load = load_policies, .unload = unload_policies, .user = app },
         .clock = app->clock,
         .log = &app->log,
         .open_state = ps_app_open_state,

@@ -4,6 +4,7 @@
 #include "hash/digest.h"
 #include "lua/policy_test.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,32 +27,82 @@ static enum ps_code add_path(struct ps_policy_options *options, char *path, stru
     return PS_OK;
 }
 
-enum ps_code ps_policies_load_set(struct ps_app *app, const char **dirs, size_t dir_count,
-                                  struct ps_policy_set **set_out, struct ps_err *err)
+static struct ps_policy_options options_of(struct ps_app *app)
 {
-    struct ps_policy_options options = {
+    return (struct ps_policy_options){
         .dirs = { SYSTEM_DIR, LOCAL_DIR },
         .dir_count = 2,
         .clock = app->clock,
         .log = &app->log,
         .digest = ps_sha256,
     };
-    char *path = ps_strdup(app->settings.policy_path);
-    enum ps_code code = PS_OK;
+}
 
-    if (path == NULL) {
+/* The two fixed directories, then those of path. */
+static enum ps_code load_path(struct ps_app *app, const char *path, struct ps_policy_set **set_out,
+                              struct ps_err *err)
+{
+    struct ps_policy_options options = options_of(app);
+    char *parts = ps_strdup(path);
+    enum ps_code code;
+
+    if (parts == NULL) {
         return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
-    if (dir_count > 0) {
-        options.dir_count = 0;
-        for (size_t i = 0; i < dir_count && i < PS_POLICY_DIRS_MAX; i++) {
-            options.dirs[options.dir_count++] = dirs[i];
-        }
-    } else {
-        code = add_path(&options, path, err);
-    }
+    code = add_path(&options, parts, err);
     if (code == PS_OK) {
         code = ps_policy_set_load(set_out, &options, err);
+    }
+    free(parts);
+    return code;
+}
+
+enum ps_code ps_policies_load_set(struct ps_app *app, const char **dirs, size_t dir_count,
+                                  struct ps_policy_set **set_out, struct ps_err *err)
+{
+    struct ps_policy_options options = options_of(app);
+
+    if (dir_count == 0) {
+        return load_path(app, app->settings.policy_path, set_out, err);
+    }
+    options.dir_count = 0;
+    for (size_t i = 0; i < dir_count && i < PS_POLICY_DIRS_MAX; i++) {
+        options.dirs[options.dir_count++] = dirs[i];
+    }
+    return ps_policy_set_load(set_out, &options, err);
+}
+
+/* A directory that a drop-in may lack is empty; one that was asked for by name is missed. */
+static enum ps_code check_directories(const char *directories, struct ps_err *err)
+{
+    char *path = ps_strdup(directories);
+    char *save = NULL;
+    enum ps_code code = path != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+
+    for (char *dir = path != NULL ? strtok_r(path, ":", &save) : NULL; dir != NULL && code == PS_OK;
+         dir = strtok_r(NULL, ":", &save)) {
+        if (dir[0] != '/') {
+            code = ps_err_set(err, PS_E_INVALID, "%s: an absolute path is wanted", dir);
+        } else if (access(dir, R_OK | X_OK) != 0) {
+            code = ps_err_set_errno(err, errno, "%s", dir);
+        }
+    }
+    free(path);
+    return code;
+}
+
+enum ps_code ps_policies_load_more(struct ps_app *app, const char *directories,
+                                   struct ps_policy_set **set_out, struct ps_err *err)
+{
+    const char *own = app->settings.policy_path;
+    char *path = ps_str_format("%s%s%s", own, own[0] != '\0' ? ":" : "", directories);
+    enum ps_code code = path != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+
+    if (code == PS_OK) {
+        code = check_directories(directories, err);
+    }
+    if (code == PS_OK) {
+        code = load_path(app, path, set_out, err);
     }
     free(path);
     return code;

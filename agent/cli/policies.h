@@ -27,4 +27,8 @@ PS_MUST_USE enum ps_code ps_policies_load_set(struct ps_app *app, const char **d
                                               size_t dir_count, struct ps_policy_set **set_out,
                                               struct ps_err *err);
 
+/** As ps_policies_load_set with no directories, and these on top: colon-separated, absolute. Errors: PS_E_NOT_FOUND too. */
+PS_MUST_USE enum ps_code ps_policies_load_more(struct ps_app *app, const char *directories,
+                                               struct ps_policy_set **set_out, struct ps_err *err);
+
 #endif

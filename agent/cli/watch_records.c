@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "cli/watch_write.h"
 #include "kube/lease.h"
+#include "kube/workflow_fetch.h"
 #include "transfer/job.h"
 
 #include <inttypes.h>
@@ -383,6 +384,7 @@ static void begin_watch(struct ps_watch_records *records)
         .clock = records->clock,
         .log = records->log,
         .namespaces = records->settings->watch_namespaces,
+        .argo_server = records->settings->watch_argo_server,
         .sink = { .user = records,
                   .workflow = on_workflow,
                   .list_begun = on_list_begun,
@@ -496,7 +498,10 @@ enum ps_code ps_watch_records_start(struct ps_watch_records **records_out,
     records->state = options->state;
     records->on_recorded = options->on_recorded;
     records->user = options->user;
-    code = make_client(records, options->http, err);
+    code = ps_workflow_fetch_check(records->settings->watch_argo_server, err);
+    if (code == PS_OK) {
+        code = make_client(records, options->http, err);
+    }
     if (code == PS_OK) {
         records->worker_only.batch = (struct ps_watch_batch){
             .state = records->state,

@@ -82,6 +82,8 @@ static const char *own_endpoint(const struct ps_watch_batch *batch, const char *
         if (value == NULL || value[0] == '\0') {
             value = batch->getenv(batch->getenv_user, "AWS_ENDPOINT_URL");
         }
+    } else if (ps_str_has_prefix(url, "oss://")) {
+        value = batch->getenv(batch->getenv_user, "OSS_ENDPOINT");
     }
     return value != NULL ? value : "";
 }

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "creds/creds_env.h"
 #include "creds/creds_fetch.h"
 
 #include <signal.h>
@@ -257,8 +258,14 @@ enum ps_code ps_creds_process_new(struct ps_creds_provider **provider_out,
                                   const struct ps_creds_context *context, const char *command,
                                   const struct ps_creds_json *names, struct ps_err *err)
 {
-    struct process_provider *provider = calloc(1, sizeof(*provider));
+    struct process_provider *provider;
 
+    if (ps_creds_env_get(context->getenv, context->getenv_user, "PURSER_NO_CREDENTIAL_PROCESS") !=
+        NULL) {
+        return ps_err_set(err, PS_E_DENIED,
+                          "credential_process: no program is run (PURSER_NO_CREDENTIAL_PROCESS)");
+    }
+    provider = calloc(1, sizeof(*provider));
     if (provider != NULL) {
         provider->base.look = look;
         provider->base.free = process_free;

@@ -17,7 +17,7 @@
  * is static.
  *
  * FAILED: PS_E_DENIED when it ends with another status than 0, PS_E_TEMPORARY after 60 s, PS_E_TOO_LARGE, PS_E_PARSE.
- * Errors:  PS_E_NO_MEMORY.
+ * Errors:  PS_E_NO_MEMORY; PS_E_DENIED when PURSER_NO_CREDENTIAL_PROCESS is set.
  */
 PS_MUST_USE enum ps_code ps_creds_process_new(struct ps_creds_provider **provider_out,
                                               const struct ps_creds_context *context,

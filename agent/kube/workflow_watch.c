@@ -1,9 +1,6 @@
-#include "kube/workflow_watch.h"
+#include "kube/workflow_watch_internal.h"
 
-#include "base/buf.h"
-#include "base/encode.h"
 #include "base/str.h"
-#include "kube/json_split.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -21,47 +18,7 @@ enum {
 
 #define COLLECTION "/apis/argoproj.io/v1alpha1"
 
-enum scope_state {
-    SCOPE_WAITING,
-    SCOPE_LISTING,
-    SCOPE_WATCHING,
-};
-
-struct scope {
-    struct ps_workflow_watch *watch;
-    char *ns;   /* "" = all */
-    char *path; /* of the collection */
-    enum scope_state state;
-    struct ps_kube_call *call;
-    uv_timer_t *timer; /* on the heap, as it outlives the watch until it is closed */
-    uint32_t retry_ms; /* 0 = the last try went well */
-    bool paused;
-    bool has_unread; /* the list so far holds workflows that could not be read */
-
-    struct ps_json_split split;
-    struct ps_err failure;  /* of what a callback of split found; code PS_OK = none */
-    char *page;             /* the next page's token; NULL = none */
-    char *resource_version; /* where the watch goes on; NULL = a list is needed */
-    struct ps_buf line;
-    uint64_t line_count; /* of this watch */
-};
-
-struct ps_workflow_watch {
-    uv_loop_t *loop;
-    struct ps_kube_client *client;
-    const struct ps_clock *clock;
-    const struct ps_log *log;
-    struct ps_workflow_sink sink;
-    uint32_t retry_first_ms;
-    bool paused; /* by the sink */
-    struct ps_workflow_watch_stats stats;
-    struct scope *scopes;
-    size_t scope_count;
-};
-
-static void step(struct scope *scope);
-
-static void set_state(struct scope *scope, enum scope_state state)
+void ps_watch_scope_set_state(struct scope *scope, enum scope_state state)
 {
     static const char *const names[] = { "waiting", "listing", "watching" };
 
@@ -76,7 +33,7 @@ static void on_timer(uv_timer_t *timer)
 {
     struct scope *scope = timer->data;
 
-    step(scope);
+    ps_watch_scope_step(scope);
 }
 
 /* With half of it random, so that many agents do not come back in step. */
@@ -88,11 +45,11 @@ static void wait_a_while(struct scope *scope)
     scope->retry_ms = wait_ms < RETRY_MAX_MS ? wait_ms : RETRY_MAX_MS;
     wait_ms =
         scope->retry_ms / 2 + (uint32_t)(ps_clock_random(watch->clock) % (scope->retry_ms / 2 + 1));
-    set_state(scope, SCOPE_WAITING);
+    ps_watch_scope_set_state(scope, SCOPE_WAITING);
     (void)uv_timer_start(scope->timer, on_timer, wait_ms, 0);
 }
 
-static void fail(struct scope *scope, const struct ps_err *err)
+void ps_watch_scope_fail(struct scope *scope, const struct ps_err *err)
 {
     scope->watch->stats.error_count++;
     ps_log(scope->watch->log, PS_LOG_WARN, "watch", "%s: trying again", err->message);
@@ -100,7 +57,7 @@ static void fail(struct scope *scope, const struct ps_err *err)
 }
 
 /* The place in time is lost: a list tells what is there now. */
-static void forget_place(struct scope *scope)
+void ps_watch_scope_forget_place(struct scope *scope)
 {
     free(scope->resource_version);
     scope->resource_version = NULL;
@@ -108,24 +65,50 @@ static void forget_place(struct scope *scope)
     scope->page = NULL;
 }
 
-static void expired(struct scope *scope)
+void ps_watch_scope_expired(struct scope *scope)
 {
     scope->watch->stats.expired_count++;
     ps_log(scope->watch->log, PS_LOG_INFO, "watch", "%s: expired: listing anew", scope->path);
-    forget_place(scope);
+    ps_watch_scope_forget_place(scope);
     wait_a_while(scope);
 }
 
 /* --- workflows --- */
 
-static void tell(struct scope *scope, struct ps_watched_workflow *workflow, bool deleted)
+/* The Argo server has the nodes; while it runs they change with every one. */
+static void see_to_offloaded(struct ps_workflow_watch *watch,
+                             const struct ps_watched_workflow *workflow, bool deleted)
+{
+    if (watch->fetch == NULL) {
+        ps_log(watch->log, PS_LOG_WARN, "watch",
+               "%s/%s: its nodes are in Argo's database: its artifacts are not known and are kept: "
+               "set watch.argo_server",
+               workflow->ns, workflow->name);
+    } else if (workflow->is_finished && !deleted &&
+               !ps_workflow_fetch_add(watch->fetch, workflow)) {
+        ps_log(watch->log, PS_LOG_WARN, "watch",
+               "%s/%s: too many workflows wait for the Argo server: its artifacts are kept",
+               workflow->ns, workflow->name);
+    }
+}
+
+static bool on_fetched(void *user, struct ps_watched_workflow *workflow)
+{
+    struct ps_workflow_watch *watch = user;
+
+    watch->stats.fetched_count++;
+    if (!watch->sink.workflow(watch->sink.user, workflow, false)) {
+        watch->paused = true;
+    }
+    return !watch->paused;
+}
+
+void ps_watch_scope_tell(struct scope *scope, struct ps_watched_workflow *workflow, bool deleted)
 {
     struct ps_workflow_watch *watch = scope->watch;
 
     if (workflow->is_offloaded) {
-        ps_log(watch->log, PS_LOG_WARN, "watch",
-               "%s/%s: its nodes are in Argo's database: its artifacts are not known and are kept",
-               workflow->ns, workflow->name);
+        see_to_offloaded(watch, workflow, deleted);
     }
     watch->stats.workflow_count += deleted ? 0 : 1;
     watch->stats.deleted_count += deleted ? 1 : 0;
@@ -135,7 +118,7 @@ static void tell(struct scope *scope, struct ps_watched_workflow *workflow, bool
 }
 
 /* What cannot be read is left alone, and said: nothing of it is deleted. */
-static void say_unread(struct scope *scope, const struct ps_err *err)
+void ps_watch_scope_say_unread(struct scope *scope, const struct ps_err *err)
 {
     scope->watch->stats.unread_count++;
     scope->has_unread = true;
@@ -143,7 +126,7 @@ static void say_unread(struct scope *scope, const struct ps_err *err)
            err->message);
 }
 
-static bool replace_text(char **text, const char *value)
+bool ps_watch_scope_replace_text(char **text, const char *value)
 {
     char *copy = ps_strdup(value);
 
@@ -155,7 +138,7 @@ static bool replace_text(char **text, const char *value)
     return true;
 }
 
-static enum ps_push pause_if_full(struct scope *scope)
+enum ps_push ps_watch_scope_pause_if_full(struct scope *scope)
 {
     if (scope->watch->paused) {
         scope->paused = true;
@@ -164,104 +147,12 @@ static enum ps_push pause_if_full(struct scope *scope)
     return PS_PUSH_TAKEN;
 }
 
-/* --- listing --- */
-
-static void on_item(void *user, const char *text, size_t size_bytes)
-{
-    struct scope *scope = user;
-    struct ps_watched_workflow workflow;
-    struct ps_err err;
-
-    if (ps_watched_workflow_parse(&workflow, text, size_bytes, &err) != PS_OK) {
-        say_unread(scope, &err);
-        return;
-    }
-    tell(scope, &workflow, false);
-    ps_watched_workflow_clear(&workflow);
-}
-
-static void on_metadata(void *user, const char *text, size_t size_bytes)
-{
-    struct scope *scope = user;
-    json_t *metadata = json_loadb(text, size_bytes, 0, NULL);
-    const char *version = json_string_value(json_object_get(metadata, "resourceVersion"));
-    const char *page = json_string_value(json_object_get(metadata, "continue"));
-
-    free(scope->page);
-    scope->page = page != NULL && page[0] != '\0' ? ps_strdup(page) : NULL;
-    if (version == NULL || !replace_text(&scope->resource_version, version) ||
-        (page != NULL && page[0] != '\0' && scope->page == NULL)) {
-        (void)ps_err_set(&scope->failure, PS_E_PARSE, "%s: the list names no resourceVersion",
-                         scope->path);
-    }
-    json_decref(metadata);
-}
-
-static enum ps_push on_list_data(void *user, const char *data, size_t size_bytes)
-{
-    struct scope *scope = user;
-
-    if (pause_if_full(scope) == PS_PUSH_PAUSE) {
-        return PS_PUSH_PAUSE;
-    }
-    if (ps_json_split_feed(&scope->split, data, size_bytes, &scope->failure) != PS_OK) {
-        return PS_PUSH_STOP;
-    }
-    return scope->failure.code == PS_OK ? PS_PUSH_TAKEN : PS_PUSH_STOP;
-}
-
-static void on_list_done(void *user, const char *text, size_t size_bytes, const struct ps_err *err)
-{
-    struct scope *scope = user;
-    struct ps_workflow_watch *watch = scope->watch;
-    bool whole = ps_json_split_is_whole(&scope->split);
-
-    (void)text;
-    (void)size_bytes;
-    scope->call = NULL;
-    ps_json_split_reset(&scope->split);
-    if (scope->failure.code == PS_OK && err == NULL && !whole) {
-        (void)ps_err_set(&scope->failure, PS_E_PARSE, "%s: the list is cut short", scope->path);
-    }
-    if (err != NULL && err->http_status == 410) {
-        expired(scope);
-        return;
-    }
-    if (scope->failure.code != PS_OK || err != NULL) {
-        forget_place(scope);
-        fail(scope, scope->failure.code != PS_OK ? &scope->failure : err);
-        return;
-    }
-    scope->retry_ms = 0;
-    if (scope->page == NULL) {
-        watch->stats.list_count++;
-        watch->sink.listed(watch->sink.user, scope->ns, !scope->has_unread);
-    }
-    step(scope);
-}
-
-static char *list_path(const struct scope *scope)
-{
-    struct ps_buf path = { 0 };
-    enum ps_code code =
-        ps_buf_append_format(&path, NULL, "%s?limit=%d", scope->path, PS_WATCH_PAGE_COUNT);
-
-    if (code == PS_OK && scope->page != NULL) {
-        code = ps_buf_append_str(&path, "&continue=", NULL);
-        code = code == PS_OK ? ps_uri_encode(&path, scope->page, PS_URI_KEEP_NONE, NULL) : code;
-    }
-    if (code != PS_OK) {
-        ps_buf_clear(&path);
-        return NULL;
-    }
-    return ps_buf_steal(&path);
-}
-
-static void start_call(struct scope *scope, char *path,
-                       enum ps_push (*on_data)(void *user, const char *data, size_t size_bytes),
-                       void (*on_done)(void *user, const char *text, size_t size_bytes,
-                                       const struct ps_err *err),
-                       uint32_t stall_timeout_ms)
+void ps_watch_scope_start_call(struct scope *scope, char *path,
+                               enum ps_push (*on_data)(void *user, const char *data,
+                                                       size_t size_bytes),
+                               void (*on_done)(void *user, const char *text, size_t size_bytes,
+                                               const struct ps_err *err),
+                               uint32_t stall_timeout_ms)
 {
     const struct ps_kube_request request = {
         .method = "GET",
@@ -279,20 +170,8 @@ static void start_call(struct scope *scope, char *path,
                         : ps_err_set(&err, PS_E_NO_MEMORY, "%s: out of memory", scope->path);
     free(path);
     if (code != PS_OK) {
-        fail(scope, &err);
+        ps_watch_scope_fail(scope, &err);
     }
-}
-
-static void start_list(struct scope *scope)
-{
-    struct ps_workflow_watch *watch = scope->watch;
-
-    if (scope->page == NULL) {
-        scope->has_unread = false;
-        watch->sink.list_begun(watch->sink.user, scope->ns);
-    }
-    set_state(scope, SCOPE_LISTING);
-    start_call(scope, list_path(scope), on_list_data, on_list_done, 0);
 }
 
 /* --- watching --- */
@@ -303,7 +182,8 @@ static void take_version(struct scope *scope, const json_t *object)
         json_string_value(json_object_get(json_object_get(object, "metadata"), "resourceVersion"));
 
     if (version != NULL) {
-        (void)replace_text(&scope->resource_version, version); /* an older one repeats events */
+        (void)ps_watch_scope_replace_text(&scope->resource_version,
+                                          version); /* an older one repeats events */
     }
 }
 
@@ -324,10 +204,10 @@ static void take_event(struct scope *scope, const char *type, json_t *object)
     struct ps_err err;
 
     if (ps_watched_workflow_take(&workflow, &document, &err) != PS_OK) {
-        say_unread(scope, &err);
+        ps_watch_scope_say_unread(scope, &err);
         return;
     }
-    tell(scope, &workflow, strcmp(type, "DELETED") == 0);
+    ps_watch_scope_tell(scope, &workflow, strcmp(type, "DELETED") == 0);
     ps_watched_workflow_clear(&workflow);
 }
 
@@ -357,7 +237,7 @@ static enum ps_push on_watch_data(void *user, const char *data, size_t size_byte
 {
     struct scope *scope = user;
 
-    if (pause_if_full(scope) == PS_PUSH_PAUSE) {
+    if (ps_watch_scope_pause_if_full(scope) == PS_PUSH_PAUSE) {
         return PS_PUSH_PAUSE;
     }
     while (size_bytes > 0 && scope->failure.code == PS_OK) {
@@ -390,17 +270,17 @@ static void on_watch_done(void *user, const char *text, size_t size_bytes, const
     scope->call = NULL;
     ps_buf_clear(&scope->line);
     if (failure != NULL && failure->http_status == 410) {
-        expired(scope);
+        ps_watch_scope_expired(scope);
     } else if (scope->failure.code == PS_E_PARSE || scope->failure.code == PS_E_TOO_LARGE) {
-        forget_place(scope); /* it would come again */
-        fail(scope, failure);
+        ps_watch_scope_forget_place(scope); /* it would come again */
+        ps_watch_scope_fail(scope, failure);
     } else if (failure != NULL && scope->line_count == 0) {
-        fail(scope, failure);
+        ps_watch_scope_fail(scope, failure);
     } else if (scope->line_count == 0) {
         wait_a_while(scope); /* ended without a word: not in a hurry */
     } else {
         scope->retry_ms = 0;
-        step(scope);
+        ps_watch_scope_step(scope);
     }
 }
 
@@ -411,18 +291,18 @@ static void start_watch(struct scope *scope)
 
     scope->line_count = 0;
     ps_buf_init(&scope->line, PS_JSON_ITEM_LIMIT_BYTES + 1024);
-    set_state(scope, SCOPE_WATCHING);
-    start_call(scope,
-               ps_str_format("%s?watch=1&allowWatchBookmarks=true&resourceVersion=%s"
-                             "&timeoutSeconds=%u",
-                             scope->path, scope->resource_version, timeout_s),
-               on_watch_data, on_watch_done, WATCH_STALL_MS);
+    ps_watch_scope_set_state(scope, SCOPE_WATCHING);
+    ps_watch_scope_start_call(scope,
+                              ps_str_format("%s?watch=1&allowWatchBookmarks=true&resourceVersion=%s"
+                                            "&timeoutSeconds=%u",
+                                            scope->path, scope->resource_version, timeout_s),
+                              on_watch_data, on_watch_done, WATCH_STALL_MS);
 }
 
-static void step(struct scope *scope)
+void ps_watch_scope_step(struct scope *scope)
 {
     if (scope->resource_version == NULL || scope->page != NULL) {
-        start_list(scope);
+        ps_watch_scope_start_list(scope);
     } else {
         start_watch(scope);
     }
@@ -457,9 +337,7 @@ static bool scope_init(struct scope *scope, struct ps_workflow_watch *watch, cha
         scope->path = ns[0] != '\0' ? ps_str_format(COLLECTION "/namespaces/%s/workflows", ns)
                                     : ps_strdup(COLLECTION "/workflows");
     }
-    scope->split.on_item = on_item;
-    scope->split.on_metadata = on_metadata;
-    scope->split.user = scope;
+    ps_watch_scope_init_split(scope);
     scope->timer = malloc(sizeof(*scope->timer));
     if (scope->timer == NULL) {
         return false;
@@ -493,6 +371,22 @@ static enum ps_code make_scopes(struct ps_workflow_watch *watch, const char *nam
     return PS_OK;
 }
 
+static enum ps_code make_fetch(struct ps_workflow_watch *watch, const char *server,
+                               struct ps_err *err)
+{
+    const struct ps_workflow_fetch_options options = {
+        .loop = watch->loop,
+        .client = watch->client,
+        .log = watch->log,
+        .server = server,
+        .on_workflow = on_fetched,
+        .user = watch,
+    };
+
+    return server != NULL && server[0] != '\0' ? ps_workflow_fetch_new(&watch->fetch, &options, err)
+                                               : PS_OK;
+}
+
 enum ps_code ps_workflow_watch_start(struct ps_workflow_watch **watch_out,
                                      const struct ps_workflow_watch_options *options,
                                      struct ps_err *err)
@@ -509,7 +403,10 @@ enum ps_code ps_workflow_watch_start(struct ps_workflow_watch **watch_out,
     watch->log = options->log;
     watch->sink = options->sink;
     watch->retry_first_ms = options->retry_first_ms != 0 ? options->retry_first_ms : RETRY_FIRST_MS;
-    code = make_scopes(watch, options->namespaces, err);
+    code = make_fetch(watch, options->argo_server, err);
+    if (code == PS_OK) {
+        code = make_scopes(watch, options->namespaces, err);
+    }
     if (code != PS_OK) {
         ps_workflow_watch_free(watch);
         return code;
@@ -524,6 +421,7 @@ enum ps_code ps_workflow_watch_start(struct ps_workflow_watch **watch_out,
 void ps_workflow_watch_resume(struct ps_workflow_watch *watch)
 {
     watch->paused = false;
+    ps_workflow_fetch_resume(watch->fetch);
     for (size_t i = 0; i < watch->scope_count; i++) {
         struct scope *scope = &watch->scopes[i];
 
@@ -555,5 +453,6 @@ void ps_workflow_watch_free(struct ps_workflow_watch *watch)
         scope_clear(&watch->scopes[i]);
     }
     free(watch->scopes);
+    ps_workflow_fetch_free(watch->fetch);
     free(watch);
 }

@@ -58,13 +58,16 @@ struct ps_workflow_watch_options {
     const struct ps_clock *clock;
     const struct ps_log *log;
     const char *namespaces; /* comma-separated; "" = all */
+    const char
+        *argo_server; /* has the nodes that are in Argo's database; NULL or "" = there is none */
     struct ps_workflow_sink sink;
     uint32_t retry_first_ms; /* 0 = 1,000; doubled to 30,000 */
 };
 
 struct ps_workflow_watch;
 
-/** Start; all borrowed until ps_workflow_watch_free. Errors: PS_E_INVALID (too many namespaces), PS_E_NO_MEMORY. */
+/** Start; all borrowed until ps_workflow_watch_free. Errors: PS_E_INVALID (too many namespaces, no URL),
+ * PS_E_NO_MEMORY. */
 PS_MUST_USE enum ps_code ps_workflow_watch_start(struct ps_workflow_watch **watch_out,
                                                  const struct ps_workflow_watch_options *options,
                                                  struct ps_err *err);
@@ -79,8 +82,9 @@ struct ps_workflow_watch_stats {
     uint64_t bookmark_count;
     uint64_t expired_count; /* 410 */
     uint64_t error_count;
-    uint64_t unread_count; /* workflows that could not be parsed: nothing is done with them */
-    bool is_watching;      /* every namespace was listed and is watched */
+    uint64_t fetched_count; /* from the Argo server */
+    uint64_t unread_count;  /* workflows that could not be parsed: nothing is done with them */
+    bool is_watching;       /* every namespace was listed and is watched */
 };
 void ps_workflow_watch_stats(const struct ps_workflow_watch *watch,
                              struct ps_workflow_watch_stats *stats_out);

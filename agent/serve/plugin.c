@@ -49,6 +49,7 @@ static struct ps_plugin_request request_of(enum ps_plugin_kind kind,
         request.key = artifact->plugin->key;
         request.sub_path = artifact->sub_path;
         request.mode = artifact->mode;
+        request.recurse_mode = artifact->recurse_mode;
     }
     return request;
 }
@@ -274,6 +275,7 @@ enum ps_code ps_plugin_start(struct ps_plugin **plugin_out, const struct ps_plug
     plugin->on_stopped = options->on_stopped;
     plugin->user = options->user;
     plugin->configs.factory = options->factory;
+    plugin->configs.loader = options->policy_loader;
     plugin->tasks_end = &plugin->tasks;
     code = start_server(plugin, options, err);
     if (code != PS_OK) {

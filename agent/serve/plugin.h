@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "decide/decision.h"
+#include "serve/plugin_config.h"
 #include "state/state.h"
 #include "store/store_open.h"
 
@@ -30,6 +31,7 @@ struct ps_plugin_options {
     const struct ps_store_factory *factory;
     const struct ps_decider *decider;
     const char *policy_digest;
+    struct ps_plugin_policy_loader policy_loader; /* of what configurations bring */
     const struct ps_clock *clock;
     const struct ps_log *log;
     struct ps_state *(*open_state)(void *user, struct ps_err *err); /* as in upload.h */

@@ -14,19 +14,77 @@ static void config_free(struct ps_plugin_config *config)
         return;
     }
     ps_store_close(&config->open);
+    if (config->policies.set != NULL) {
+        config->loader->unload(config->loader->user, &config->policies);
+    }
     ps_artifact_config_clear(&config->says);
     free(config->text);
     free(config);
 }
 
-static enum ps_code read_config(struct ps_plugin_config *config,
-                                const struct ps_store_factory *factory, struct ps_err *err)
+/* The environment as the configuration has it. */
+static const char *get_variable(void *user, const char *name)
+{
+    const struct ps_plugin_config *config = user;
+    const struct ps_store_factory *process = config->process;
+    const char *value = NULL;
+
+    return ps_artifact_config_variable(&config->says, name, process->getenv, process->getenv_user,
+                                       &value)
+               ? value
+               : process->getenv(process->getenv_user, name);
+}
+
+/* Nobody looks for other keys when these are meant. */
+static enum ps_code check_variables(const struct ps_plugin_config *config, struct ps_err *err)
+{
+    const char *const names[] = { config->says.access_key_id_env,
+                                  config->says.secret_access_key_env,
+                                  config->says.session_token_env };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *value = names[i] != NULL && names[i][0] != '\0'
+                                ? config->process->getenv(config->process->getenv_user, names[i])
+                                : "";
+
+        if (value == NULL) {
+            return ps_err_set(err, PS_E_DENIED,
+                              "configuration: credentials: %s is not set in the plugin's container",
+                              names[i]);
+        }
+    }
+    return PS_OK;
+}
+
+static enum ps_code load_policies(struct ps_plugin_config *config, struct ps_err *err)
+{
+    const char *directories = config->says.policies;
+    enum ps_code code;
+
+    if (directories == NULL || directories[0] == '\0') {
+        return PS_OK;
+    }
+    code = config->loader->load != NULL
+               ? config->loader->load(config->loader->user, directories, &config->policies, err)
+               : ps_err_set(err, PS_E_UNSUPPORTED, "none are loaded here");
+    return code == PS_OK ? PS_OK : ps_err_wrap(err, code, "configuration: policies");
+}
+
+static enum ps_code read_config(struct ps_plugin_config *config, struct ps_err *err)
 {
     enum ps_code code = ps_artifact_config_read(&config->says, config->text, err);
 
     if (code == PS_OK) {
-        config->factory = *factory;
+        code = check_variables(config, err);
+    }
+    if (code == PS_OK) {
+        code = load_policies(config, err);
+    }
+    if (code == PS_OK) {
+        config->factory = *config->process;
         config->factory.settings = &config->says.settings;
+        config->factory.getenv = get_variable;
+        config->factory.getenv_user = config;
         code = ps_store_open(&config->factory, config->says.url, &config->open, err);
         if (code != PS_OK) {
             code = ps_err_wrap(err, code, "configuration");
@@ -83,8 +141,10 @@ enum ps_code ps_plugin_config_get(struct ps_plugin_configs *configs, const char 
     if (config == NULL) {
         return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
+    config->process = configs->factory;
+    config->loader = &configs->loader;
     config->text = ps_strdup(text);
-    code = config->text != NULL ? read_config(config, configs->factory, err)
+    code = config->text != NULL ? read_config(config, err)
                                 : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     if (code != PS_OK) {
         config_free(config);

@@ -13,6 +13,7 @@
 
 #include "base/artifact_config.h"
 #include "base/err.h"
+#include "decide/decision.h"
 #include "store/store_open.h"
 
 #include <stdint.h>
@@ -23,19 +24,38 @@
  */
 #define PS_PLUGIN_CONFIGS_KEPT 16
 
+/** Policies that a configuration brings: those of its directories on top of the process's own. */
+struct ps_plugin_policies {
+    void *set; /* NULL = none: the process's own are asked */
+    struct ps_decider decider;
+    const char *digest; /* borrowed from set */
+};
+
+/** How they are loaded; this layer knows no Lua. load NULL: a configuration with policies is refused. */
+struct ps_plugin_policy_loader {
+    enum ps_code (*load)(void *user, const char *directories, struct ps_plugin_policies *out,
+                         struct ps_err *err);
+    void (*unload)(void *user, struct ps_plugin_policies *policies);
+    void *user;
+};
+
 struct ps_plugin_config {
     struct ps_plugin_config *next;
     char *text;
     unsigned use_count;
     struct ps_artifact_config says;
     struct ps_store_factory factory;
+    const struct ps_store_factory *process; /* the factory of all */
+    const struct ps_plugin_policy_loader *loader;
+    struct ps_plugin_policies policies;
     struct ps_open_store open; /* open.key: the prefix, "" or ending in '/' */
 };
 
 /** Zeroed = empty. */
 struct ps_plugin_configs {
     const struct ps_store_factory *factory; /* borrowed */
-    struct ps_plugin_config *first;         /* the last used first */
+    struct ps_plugin_policy_loader loader;
+    struct ps_plugin_config *first; /* the last used first */
 };
 
 /**

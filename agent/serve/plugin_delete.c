@@ -64,7 +64,7 @@ static void ask(const struct ps_plugin_task *task, const struct ps_object_info *
                 const char *url, struct ps_reclaim_decision *decision_out)
 {
     const struct ps_plugin *plugin = task->plugin;
-    const struct ps_decider *decider = plugin->decider;
+    const struct ps_decider *decider = ps_plugin_decider(task);
     const struct ps_reclaim_rules rules = { .decider = decider };
     struct ps_reclaim_asked asked = {
         .artifact = { .url = url,
@@ -150,7 +150,7 @@ static enum ps_code take(struct ps_plugin_task *task, const struct ps_object_inf
     if (is_own(task, info->key)) {
         return PS_OK;
     }
-    if (!task->plugin->decider->asks_reclaim) {
+    if (!ps_plugin_decider(task)->asks_reclaim) {
         return delete_now(task, info->key, err);
     }
     url = ps_str_format("%s%s", task->config->says.url, below_prefix(task, info->key));
@@ -305,7 +305,7 @@ static void look_at_itself(struct ps_plugin_task *task)
     struct ps_err err;
 
     task->removal->looked = true;
-    if (!task->removal->any_below && !task->plugin->decider->asks_reclaim) {
+    if (!task->removal->any_below && !ps_plugin_decider(task)->asks_reclaim) {
         if (delete_now(task, task->key, &err) == PS_OK) {
             delete_names(task);
         } else {

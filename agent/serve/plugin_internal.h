@@ -56,10 +56,11 @@ struct ps_plugin_task {
     struct ps_grpc_call *call; /* NULL: the client is gone */
     bool running;
     struct ps_plugin_config *config;
-    char *key;  /* in the store */
-    char *url;  /* for people and checkpoints */
-    char *path; /* local; NULL where there is none */
-    int32_t mode;
+    char *key;    /* in the store */
+    char *url;    /* for people and checkpoints */
+    char *path;   /* local; NULL where there is none */
+    int32_t mode; /* 0 = as it comes */
+    bool recurse_mode;
 
     struct ps_upload *upload;
     struct ps_download *download;
@@ -107,6 +108,7 @@ struct ps_plugin_request {
     const char *sub_path;
     const char *path;
     int32_t mode;
+    bool recurse_mode;
 };
 
 /** Make the task and start or queue it; on an error the call is answered. */
@@ -140,6 +142,16 @@ void ps_plugin_delete_free(struct ps_plugin_task *task);
  */
 bool ps_plugin_start_list(struct ps_plugin_task *task, const struct ps_list_request *wanted,
                           ps_store_list_fn on_page, struct ps_err *err);
+
+/** Who answers for the task: the policies of its configuration, else those of the process. */
+const struct ps_decider *ps_plugin_decider(const struct ps_plugin_task *task);
+
+/**
+ * Set the mode of path, with recurse also of all below it, as Argo does: exactly, and the same for directories. Links
+ * are left alone. mode 0: nothing is done. With recurse it is work for a worker. Errors: those of chmod(2).
+ */
+PS_MUST_USE enum ps_code ps_plugin_set_mode(const char *path, int32_t mode, bool recurse,
+                                            struct ps_err *err);
 
 /** The path is a directory; nothing was found at the key, and perhaps below it. */
 void ps_plugin_tree_save(struct ps_plugin_task *task);

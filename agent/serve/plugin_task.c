@@ -146,6 +146,13 @@ static void task_free(struct ps_plugin_task *task)
     free(task);
 }
 
+const struct ps_decider *ps_plugin_decider(const struct ps_plugin_task *task)
+{
+    const struct ps_plugin_policies *own = &task->config->policies;
+
+    return own->set != NULL ? &own->decider : task->plugin->decider;
+}
+
 void ps_plugin_task_end(struct ps_plugin_task *task, const struct ps_err *err)
 {
     struct ps_plugin *plugin = task->plugin;
@@ -341,6 +348,7 @@ void ps_plugin_task_start(struct ps_plugin *plugin, struct ps_grpc_call *call,
     task->plugin = plugin;
     task->kind = request->kind;
     task->mode = request->mode;
+    task->recurse_mode = request->recurse_mode;
     if (fill(task, request, &err) != PS_OK) {
         ps_log(plugin->log, PS_LOG_WARN, "plugin", "%s", err.message);
         answer(call, request->kind, NULL, &err);

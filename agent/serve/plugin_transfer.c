@@ -22,14 +22,6 @@ static void log_done(const struct ps_plugin_task *task, const char *what, uint64
            ps_size_format(resumed_bytes, resumed, sizeof(resumed)), verified ? ", verified" : "");
 }
 
-static enum ps_code set_mode(const struct ps_plugin_task *task, struct ps_err *err)
-{
-    if (task->mode != 0 && chmod(task->path, (mode_t)(task->mode & 07777)) != 0) {
-        return ps_err_set_errno(err, errno, "%s: mode %o", task->path, (unsigned)task->mode);
-    }
-    return PS_OK;
-}
-
 static void on_loaded(void *user, const struct ps_download_result *result, const struct ps_err *err)
 {
     struct ps_plugin_task *task = user;
@@ -42,7 +34,8 @@ static void on_loaded(void *user, const struct ps_download_result *result, const
     }
     if (err == NULL) {
         log_done(task, "loaded", result->size_bytes, result->resumed_bytes, result->verified);
-        err = set_mode(task, &mode_err) != PS_OK ? &mode_err : NULL;
+        err = ps_plugin_set_mode(task->path, task->mode, false, &mode_err) != PS_OK ? &mode_err
+                                                                                    : NULL;
     }
     ps_plugin_task_end(task, err);
 }
@@ -109,8 +102,9 @@ enum ps_code ps_plugin_start_upload(
         .bucket = task->config->open.bucket,
         .source_path = file->path,
         .stream_fd = -1,
-        .decider = plugin->decider,
-        .policy_digest = plugin->policy_digest,
+        .decider = ps_plugin_decider(task),
+        .policy_digest = task->config->policies.set != NULL ? task->config->policies.digest
+                                                            : plugin->policy_digest,
         .clock = plugin->clock,
         .log = plugin->log,
         .open_state = plugin->open_state,

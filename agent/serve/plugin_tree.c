@@ -29,6 +29,7 @@ struct slot {
 struct ps_plugin_tree {
     struct ps_job walk;
     bool walking;
+    bool modes_set;
     bool stopping;       /* going through the slots: the task must not end meanwhile */
     struct ps_buf names; /* relative paths, each with its NUL */
     size_t next;         /* where in names the next file's begins */
@@ -58,12 +59,44 @@ static void fail(struct ps_plugin_task *task, const struct ps_err *err)
     }
 }
 
+static void end_if_idle(struct ps_plugin_task *task);
+
+static void run_modes(struct ps_job *job)
+{
+    const struct ps_plugin_task *task = job->user;
+
+    job->code = ps_plugin_set_mode(task->path, task->mode, task->recurse_mode, &job->err);
+}
+
+static void on_modes(struct ps_job *job)
+{
+    struct ps_plugin_task *task = job->user;
+
+    task->tree->walking = false;
+    if (job->code != PS_OK) {
+        fail(task, &job->err);
+    }
+    end_if_idle(task);
+}
+
+static bool must_set_modes(const struct ps_plugin_task *task)
+{
+    return task->kind == PS_PLUGIN_LOAD && task->mode != 0 && !task->tree->modes_set &&
+           task->tree->err.code == PS_OK;
+}
+
 static void end_if_idle(struct ps_plugin_task *task)
 {
     const struct ps_plugin_tree *tree = task->tree;
     char size[16];
 
     if (is_busy(task)) {
+        return;
+    }
+    if (must_set_modes(task)) {
+        task->tree->modes_set = true;
+        task->tree->walking = true;
+        ps_job_start(&task->tree->walk, task->plugin->loop, task, run_modes, on_modes);
         return;
     }
     if (tree->err.code == PS_OK) {

@@ -41,6 +41,7 @@ func (c *client) artifact(key string) *wfv1.Artifact {
 		artifact.Mode = &bits
 	}
 	artifact.SubPath = os.Getenv("ARTIFACT_SUB_PATH")
+	artifact.RecurseMode = os.Getenv("ARTIFACT_RECURSE_MODE") != ""
 	return artifact
 }
 

@@ -41,6 +41,7 @@ class FakeKube:
         self.page_fails = []  # statuses for the next pages after the first
         self.list_fails = []  # statuses for the next lists
         self.watch_versions = []
+        self.offloaded = {}  # (namespace, name) -> nodes, as Argo's database has them
         self.requests = []
         self.token = "first"
         self.arrived = threading.Condition(self.lock)
@@ -142,6 +143,8 @@ class FakeKube:
             allowed = handler.headers.get("Authorization") == f"Bearer {self.token}"
         if not allowed:
             self.failure(handler, 401, "Unauthorized")
+        elif url.path.startswith("/api/v1/workflows/"):
+            self.argo_server(handler, tuple(url.path.split("/")[4:]))
         elif "/leases" in url.path:
             lease = self.leases.get(url.path)
             self.answer(handler, 200, lease) if lease else self.failure(handler, 404, "leases not found")
@@ -149,6 +152,15 @@ class FakeKube:
             self.watch(handler, url.path, query)
         else:
             self.list(handler, url.path, query)
+
+    def argo_server(self, handler, key):
+        """Argo's own API: the workflow with the nodes of its database."""
+        with self.lock:
+            item, nodes = self.items.get(key), self.offloaded.get(key)
+            if item is None or nodes is None:
+                return self.failure(handler, 404, "workflow not found")
+            whole = dict(item, status=dict(item["status"], nodes=nodes))
+        return self.answer(handler, 200, whole)
 
     def chosen(self, path):
         parts = path.split("/")

@@ -65,6 +65,10 @@ def rss_kib(pid):
     return int(re.search(r"RssAnon:\s+(\d+)", status)[1])
 
 
+def mode(path):
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
 def round_trip(rig):
     source = rig.source("source.bin", SIZE)
     with Plugin(rig) as plugin:
@@ -125,12 +129,18 @@ def directories(rig):
         subprocess.run(["diff", "-r", tree, rig.dir / "tree.back"], check=True)
         plugin.run("load", "saved/tree", rig.dir / "tree.part", env={"ARTIFACT_SUB_PATH": "d0/deep"})
         assert (rig.dir / "tree.part" / "er" / "big").stat().st_size == 17 * MIB
+        modes = {"ARTIFACT_SUB_PATH": "d0", "ARTIFACT_MODE": "750"}
+        plugin.run("load", "saved/tree", rig.dir / "tree.mode", env=modes)
+        assert mode(rig.dir / "tree.mode") == 0o750 and mode(rig.dir / "tree.mode/deep/er/big") == 0o644
+        plugin.run("load", "saved/tree", rig.dir / "tree.modes", env=dict(modes, ARTIFACT_RECURSE_MODE="1"))
+        below = list((rig.dir / "tree.modes").rglob("*"))
+        assert len(below) > 100 and all(mode(path) == 0o750 for path in [rig.dir / "tree.modes", *below])
         (tree / "link").symlink_to("/etc/passwd")
         assert "link" in plugin.run("save", tree, "saved/linked", fails=True)
         client = plugin.client("cancel", rig.dir / "tree.back", "saved/cancelled", 50)
         client.communicate(timeout=60)
         plugin.run("delete", "saved")
-    for name in ("tree", "tree.back", "tree.part"):
+    for name in ("tree", "tree.back", "tree.part", "tree.mode", "tree.modes"):
         shutil.rmtree(rig.dir / name)
 
 

@@ -13,14 +13,14 @@ PROBE = os.path.join(os.environ.get("PURSER_BENCH_DIR", "build/asan/tests"), "wa
 
 
 class Watcher:
-    def __init__(self, rig, fake, config=None):
+    def __init__(self, rig, fake, config=None, argo_server=None):
         self.rig = rig
         self.log = rig.dir / "watch.log"
         if config is None:
             config = rig.dir / "kubeconfig"
             self.write(config, fake)
-        self.process = subprocess.Popen([PROBE, str(config), str(rig.dir / "state"), "900"], env=rig.env,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.log, "ab"),
+        self.process = subprocess.Popen([PROBE, str(config), str(rig.dir / "state"), "900",
+                                         *([argo_server] if argo_server else [])], env=rig.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.log, "ab"),
                                         text=True)
 
     @staticmethod
@@ -58,7 +58,7 @@ def location(rig, key):
     """A file:// store is named by a plugin's configuration, a bucket by s3."""
     if rig.kind == "file":
         return {"plugin": {"name": "purser", "key": key, "configuration": f"url: {rig.root}\n"}}
-    return {"s3": {"key": key, "bucket": "bkt", "endpoint": f"127.0.0.1:{rig.port}"}}
+    return {rig.root.split(":")[0]: {"key": key, "bucket": "bkt", "endpoint": f"127.0.0.1:{rig.port}"}}
 
 
 def main(kind):
@@ -122,13 +122,55 @@ def main(kind):
         print(f"{kind}: completion, deletion, deletion while away, foreign endpoints, broken lists")
 
 
+def offloaded():
+    """Nodes in Argo's database: the Argo server has them; without one, or when it has not, they are kept."""
+    with Rig("file") as rig:
+        fake = FakeKube()
+        stored = {name: rig.stored(f"wf/{name}") for name in ("known", "unknown")}
+        stored["known"].parent.mkdir()
+        for name, path in stored.items():
+            path.write_bytes(b"artifact")
+            made = workflow(name, "Succeeded", [("main", location(rig, f"wf/{name}"), "OnWorkflowCompletion")],
+                            offloadNodeStatusVersion="fnv:1")
+            del made["metadata"]["labels"]
+            nodes = made["status"].pop("nodes")
+            if name == "known":
+                fake.offloaded["argo", name] = nodes
+            fake.put(made)
+        with Watcher(rig, fake) as watcher:
+            counts = watcher.until(lists=1, workflows=2, settled=True)
+            assert counts["artifacts"] == 0, counts
+        assert watcher.log.read_text().count("set watch.argo_server") == 2
+        with Watcher(rig, fake, argo_server=f"http://127.0.0.1:{fake.port}/") as watcher:
+            watcher.until(artifacts=1, settled=True)
+            deadline = time.monotonic() + 30
+            while "argo/unknown: its nodes are in Argo's database, and" not in watcher.log.read_text():
+                assert time.monotonic() < deadline, watcher.log.read_text()[-2000:]
+                time.sleep(0.02)
+        asked = [path for path, _ in fake.requests if path.startswith("/api/v1")]
+        assert sorted(asked) == ["/api/v1/workflows/argo/known", "/api/v1/workflows/argo/unknown"], asked
+        rig.run("reclaims", "run", "--max", "100%")
+        assert not stored["known"].exists() and stored["unknown"].exists()
+        wrong = subprocess.run([PROBE, str(rig.dir / "kubeconfig"), str(rig.dir / "state"), "900", "argo:2746"],
+                               env=rig.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        assert "watch.argo_server: 'argo:2746' is no URL" in wrong.stderr, wrong.stderr
+        fake.close()
+        print("offloaded nodes: from the Argo server, else kept")
+
+
 def agent(kind):
     """The whole of it: `purser agent --watch` sees a workflow that has ended, and its artifact goes."""
     with Rig(kind) as rig:
         fake = FakeKube()
-        stored = rig.stored("wf/one")
-        stored.parent.mkdir()
-        stored.write_bytes(b"artifact")
+        if kind == "oss":
+            rig.oss2_bucket().put_object("wf/one", b"artifact")
+        else:
+            rig.stored("wf/one").parent.mkdir()
+            rig.stored("wf/one").write_bytes(b"artifact")
+
+        def is_there():
+            return rig.oss2_bucket().object_exists("wf/one") if kind == "oss" else rig.stored("wf/one").exists()
+
         done = workflow("a", "Succeeded", [("main", location(rig, "wf/one"), "OnWorkflowCompletion")])
         del done["metadata"]["labels"]
         fake.put(done)
@@ -138,9 +180,9 @@ def agent(kind):
                             "reclaim:\n  interval: 1s\n  fuse:\n    percent: 100\n")
         process = rig.start("agent", "--watch", "--config", settings)
         deadline = time.monotonic() + 60
-        while stored.exists() and process.poll() is None and time.monotonic() < deadline:
+        while is_there() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert not stored.exists()
+        assert not is_there()
         process.terminate()
         _, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
@@ -152,3 +194,5 @@ if __name__ == "__main__":
     for each in ("file", "versitygw"):
         main(each)
         agent(each)
+    agent("oss")
+    offloaded()

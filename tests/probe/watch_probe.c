@@ -116,6 +116,8 @@ int main(int argc, char **argv)
     (void)uv_loop_init(&probe.loop);
     if (ps_settings_init(&settings, &err) != PS_OK ||
         ps_settings_set(&settings, "watch.kubeconfig", argv[1], "probe", &err) != PS_OK ||
+        (argc > 4 &&
+         ps_settings_set(&settings, "watch.argo_server", argv[4], "probe", &err) != PS_OK) ||
         ps_http_client_new(&http, &probe.loop, "watch_probe", &err) != PS_OK ||
         ps_state_open(&state, &(struct ps_state_options){ .dir = argv[2], .clock = options.clock },
                       &err) != PS_OK) {
