@@ -25,11 +25,14 @@ const struct ps_command ps_commands[] = {
       2, 2, ps_cmd_get, true },
     { "cat", "URL", "write an object to standard output", "", 1, 1, ps_cmd_cat, true },
     { "ls", "[-r] URL", "list objects below a prefix",
-      "Columns: bytes, time of change, key. Without -r one level, as directories.\n", 1, 1,
-      ps_cmd_ls, true },
+      "Columns: bytes, time of change, key. Without -r one level, as directories;\n"
+      "with -r all, in the order of their keys; --include and --exclude choose.\n",
+      1, 1, ps_cmd_ls, true },
     { "stat", "URL", "size, time, checksum, metadata of an object", "", 1, 1, ps_cmd_stat, true },
-    { "rm", "[-r] URL", "remove an object, or with -r all below a prefix", "", 1, 1, ps_cmd_rm,
-      true },
+    { "rm", "[-r] URL", "remove an object, or with -r all below a prefix",
+      "-r: all keys that begin with URL's; end it with '/' to mean a directory. With\n"
+      "--include and --exclude only those; `purser ls -r` shows which.\n",
+      1, 1, ps_cmd_rm, true },
     { "cp", "URL URL", "copy an object, within a store or to another one",
       "Within a store the store copies, whatever the size; between two the bytes stream\n"
       "through memory. Type, metadata and tags come along unless they are given anew.\n"

@@ -2,6 +2,8 @@
 #include "cli/output.h"
 
 #include "base/str.h"
+#include "transfer/key_filter.h"
+#include "transfer/key_list.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,6 +19,7 @@ struct ls {
     bool done;
     enum ps_exit exit;
     uint64_t count;
+    struct ps_key_filter filter;
 };
 
 static void print_object(const struct ls *ls, const struct ps_object_info *info)
@@ -52,7 +55,9 @@ static void on_page(void *user, const struct ps_object_info *objects, size_t cou
     struct ls *ls = user;
 
     for (size_t i = 0; i < count; i++) {
-        print_object(ls, &objects[i]);
+        if (ps_key_filter_takes(&ls->filter, objects[i].key)) {
+            print_object(ls, &objects[i]);
+        }
     }
     ls->count += count;
     ls->done = !more;
@@ -70,21 +75,47 @@ static void on_stop(void *user)
     exit((int)ps_app_signal_exit(ls->app));
 }
 
+static enum ps_code list_one_level(struct ls *ls, struct ps_err *err)
+{
+    static const enum ps_option all_only[] = { PS_OPT_INCLUDE, PS_OPT_EXCLUDE };
+    const struct ps_list_request request = { .prefix = ls->open.key, .delimiter = "/" };
+    enum ps_code code = ps_options_refuse(&ls->app->options, all_only, 2, "-r", err);
+
+    if (code != PS_OK) {
+        return code;
+    }
+    return ps_store_list(ls->open.store, &request, on_page, ls, err) != NULL ? PS_OK : err->code;
+}
+
+static enum ps_code list_all(struct ls *ls, struct ps_err *err)
+{
+    const struct ps_options *options = &ls->app->options;
+    const struct ps_key_list_options list = {
+        .loop = ls->app->loop,
+        .store = ls->open.store,
+        .prefix = ls->open.key,
+        .on_page = on_page,
+        .user = ls,
+    };
+    struct ps_key_list *started = NULL;
+
+    ls->filter = ps_key_filter_of(ls->open.key, options->include, options->include_count,
+                                  options->exclude, options->exclude_count);
+    return ps_key_list_start(&started, &list, err);
+}
+
 enum ps_exit ps_cmd_ls(struct ps_app *app, const char **args, int arg_count)
 {
     struct ls ls = { .app = app, .url = args[0] };
-    struct ps_list_request request = {
-        .delimiter = ps_options_has(&app->options, PS_OPT_RECURSIVE) ? NULL : "/",
-    };
-    struct ps_store_op *op = NULL;
     struct ps_err err;
+    enum ps_code code = ps_store_open(&app->factory, args[0], &ls.open, &err);
 
     (void)arg_count;
-    if (ps_store_open(&app->factory, args[0], &ls.open, &err) == PS_OK) {
-        request.prefix = ls.open.key;
-        op = ps_store_list(ls.open.store, &request, on_page, &ls, &err);
+    if (code == PS_OK) {
+        code = ps_options_has(&app->options, PS_OPT_RECURSIVE) ? list_all(&ls, &err)
+                                                               : list_one_level(&ls, &err);
     }
-    if (op == NULL) {
+    if (code != PS_OK) {
         ls.exit = ps_app_fail(app, &err);
     } else {
         app->on_stop = on_stop;

@@ -2,14 +2,16 @@
 #include "cli/output.h"
 
 #include "base/str.h"
+#include "transfer/key_filter.h"
+#include "transfer/key_list.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* rm URL, rm -r PREFIX. Pages of the list are deleted as they come, some batches side by side; the list stops while
- * enough keys wait and goes on behind the last one. */
+/* rm URL, rm -r PREFIX. Pages of the list are deleted as they come, some batches side by side; the list pauses while
+ * enough keys wait. */
 
 /**
  * Batches under way, and the keys of one where a store takes more: the store works on them side by side. Lower: slower.
@@ -41,8 +43,8 @@ struct rm {
     size_t next;
     struct batch batches[BATCHES];
     size_t busy_count;
-    struct ps_store_op *list;
-    char *last_key; /* of the list so far */
+    struct ps_key_list *list; /* NULL = not started, or ended */
+    struct ps_key_filter filter;
     bool listed;
     bool stopped; /* after an error: what is under way ends */
     bool done;
@@ -59,7 +61,7 @@ static void fail(struct rm *rm, const struct ps_err *err)
         rm->stopped = true;
         rm->exit = ps_app_fail(rm->app, err);
     }
-    ps_store_cancel(rm->list);
+    ps_key_list_cancel(rm->list);
     rm->list = NULL;
 }
 
@@ -169,15 +171,11 @@ static bool keep_key(struct rm *rm, const char *key)
 static bool keep_page(struct rm *rm, const struct ps_object_info *objects, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (!keep_key(rm, objects[i].key)) {
+        if (ps_key_filter_takes(&rm->filter, objects[i].key) && !keep_key(rm, objects[i].key)) {
             return false;
         }
     }
-    if (count > 0) {
-        free(rm->last_key);
-        rm->last_key = ps_strdup(objects[count - 1].key);
-    }
-    return count == 0 || rm->last_key != NULL;
+    return true;
 }
 
 static void on_page(void *user, const struct ps_object_info *objects, size_t count, bool more,
@@ -191,30 +189,22 @@ static void on_page(void *user, const struct ps_object_info *objects, size_t cou
         rm->listed = true;
     }
     if (err != NULL) {
-        rm->list = NULL;
         fail(rm, err);
     } else if (!keep_page(rm, objects, count)) {
         (void)ps_err_set(&own, PS_E_NO_MEMORY, "out of memory");
         fail(rm, &own);
-    } else if (more && rm->key_count - rm->next > WAITING_MAX) {
-        ps_store_cancel(rm->list);
-        rm->list = NULL;
     }
     step(rm);
 }
 
-static void list_more(struct rm *rm)
+static void pace_list(struct rm *rm)
 {
-    const struct ps_list_request request = { .prefix = rm->open.key, .start_after = rm->last_key };
-    struct ps_err err;
+    size_t waiting = rm->key_count - rm->next;
 
-    if (rm->listed || rm->list != NULL || rm->stopped ||
-        rm->key_count - rm->next > WAITING_MAX / 2) {
-        return;
-    }
-    rm->list = ps_store_list(rm->open.store, &request, on_page, rm, &err);
-    if (rm->list == NULL) {
-        fail(rm, &err);
+    if (rm->list != NULL && waiting > WAITING_MAX) {
+        ps_key_list_pause(rm->list);
+    } else if (rm->list != NULL && waiting <= WAITING_MAX / 2) {
+        ps_key_list_resume(rm->list);
     }
 }
 
@@ -227,7 +217,7 @@ static void step(struct rm *rm)
             start_batch(rm, &rm->batches[i], count);
         }
     }
-    list_more(rm);
+    pace_list(rm);
     rm->done = rm->busy_count == 0 && (rm->stopped || (rm->listed && rm->next == rm->key_count));
 }
 
@@ -238,12 +228,32 @@ static void on_stop(void *user)
     exit((int)ps_app_signal_exit(rm->app));
 }
 
+static enum ps_code start_list(struct rm *rm, struct ps_err *err)
+{
+    const struct ps_options *options = &rm->app->options;
+    const struct ps_key_list_options list = {
+        .loop = rm->app->loop,
+        .store = rm->open.store,
+        .prefix = rm->open.key,
+        .on_page = on_page,
+        .user = rm,
+    };
+
+    rm->filter = ps_key_filter_of(rm->open.key, options->include, options->include_count,
+                                  options->exclude, options->exclude_count);
+    return ps_key_list_start(&rm->list, &list, err);
+}
+
 static enum ps_code start(struct rm *rm, struct ps_err *err)
 {
+    static const enum ps_option all_only[] = { PS_OPT_INCLUDE, PS_OPT_EXCLUDE };
+
     rm->deleter.store = rm->open.store;
     if (ps_options_has(&rm->app->options, PS_OPT_RECURSIVE)) {
-        step(rm);
-        return PS_OK;
+        return start_list(rm, err);
+    }
+    if (ps_options_refuse(&rm->app->options, all_only, 2, "-r", err) != PS_OK) {
+        return err->code;
     }
     if (rm->open.key[0] == '\0' || ps_str_has_suffix(rm->open.key, "/")) {
         return ps_err_set(err, PS_E_INVALID, "%s: is a prefix: -r removes everything below it",
@@ -299,7 +309,6 @@ enum ps_exit ps_cmd_rm(struct ps_app *app, const char **args, int arg_count)
         free(rm.keys[i]);
     }
     free(rm.keys);
-    free(rm.last_key);
     ps_store_close(&rm.open);
     return rm.exit;
 }
