@@ -1,8 +1,6 @@
 /* One suite, run against every store: what store.h promises must hold for each of them alike. */
 #include "tests/support/store_fixture.h"
 
-#include <criterion/criterion.h>
-#include <criterion/parameterized.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,33 +9,9 @@ TestSuite(store, .timeout = 60);
 
 #define MIB ((uint64_t)1024 * 1024)
 
-static char kinds[][8] = { "file", "s3", "oss" };
-
-/* Each of these runs once a kind. */
-#define STORE_TEST(name)                                                                           \
-    static void name(struct store_fixture *f);                                                     \
-    ParameterizedTestParameters(store, name)                                                       \
-    {                                                                                              \
-        return cr_make_param_array(char[8], kinds, sizeof(kinds) / sizeof(kinds[0]));              \
-    }                                                                                              \
-    ParameterizedTest(char kind[8], store, name)                                                   \
-    {                                                                                              \
-        struct store_fixture fixture;                                                              \
-        cr_assert(store_fixture_open(&fixture, kind),                                              \
-                  "%s: its server is not on the PATH: run tests/run.sh", kind);                    \
-        name(&fixture);                                                                            \
-        store_fixture_close(&fixture);                                                             \
-    }                                                                                              \
-    static void name(struct store_fixture *f)
-
 static struct answer a; /* large; each test runs in a process of its own */
 
-#define OK(answer) cr_assert_eq((answer).err.code, PS_OK, "%s", (answer).err.message)
-#define FAILS(answer, wanted)                                                                      \
-    cr_assert_eq((answer).err.code, (wanted), "%s: %s", ps_code_name((answer).err.code),           \
-                 (answer).err.message)
-
-STORE_TEST(puts_and_reads_back_sizes_around_the_block)
+STORE_TEST(store, puts_and_reads_back_sizes_around_the_block)
 {
     static const uint64_t sizes[] = { 0, 1, 4095, 4096, 262143, 262144, 262145, 3 * 1024 * 1024 };
 
@@ -66,21 +40,16 @@ static bool refuses_before_it_stores(const struct store_fixture *f)
     return f->store->capabilities.checksum_place != PS_CHECKSUM_PLACE_ANSWER;
 }
 
-STORE_TEST(refuses_a_body_that_is_not_what_was_announced)
+STORE_TEST(store, refuses_a_body_that_is_not_what_was_announced)
 {
     struct ps_put_request request = {
         .key = "wrong",
         .body = { .size_bytes = 1000, .read = pattern_read, .user = (void *)1 },
         .checksum = pattern_checksum(f, 2, 1000),
     };
-    const struct ps_store_op *op;
 
     request.options.checksum = request.checksum.algorithm;
-    memset(&a, 0, sizeof(a));
-    extern void conform_on_put(void *user, const char *etag, const struct ps_checksum *checksum,
-                               const struct ps_err *err);
-    op = ps_store_put(f->store, &request, conform_on_put, &a, &a.err);
-    wait_for(f, op, &a);
+    store_put_request(f, &request, &a);
     FAILS(a, PS_E_CORRUPT);
     cr_assert_eq(a.err.retry, PS_RETRY_RESEND_PART);
     if (refuses_before_it_stores(f)) {
@@ -89,22 +58,7 @@ STORE_TEST(refuses_a_body_that_is_not_what_was_announced)
     }
 }
 
-void conform_on_put(void *user, const char *etag, const struct ps_checksum *checksum,
-                    const struct ps_err *err);
-void conform_on_put(void *user, const char *etag, const struct ps_checksum *checksum,
-                    const struct ps_err *err)
-{
-    struct answer *answer = user;
-
-    (void)etag;
-    (void)checksum;
-    answer->done = true;
-    if (err != NULL) {
-        answer->err = *err;
-    }
-}
-
-STORE_TEST(reads_ranges_and_refuses_another_version)
+STORE_TEST(store, reads_ranges_and_refuses_another_version)
 {
     struct ps_get_request get = {
         .key = "r", .has_range = true, .offset_bytes = 100, .length_bytes = 50
@@ -136,7 +90,7 @@ STORE_TEST(reads_ranges_and_refuses_another_version)
     FAILS(a, PS_E_CHANGED);
 }
 
-STORE_TEST(tells_what_is_not_there)
+STORE_TEST(store, tells_what_is_not_there)
 {
     const struct ps_get_request get = { .key = "nothing" };
     const struct ps_list_request list = { .prefix = "nothing/" };
@@ -150,7 +104,7 @@ STORE_TEST(tells_what_is_not_there)
     cr_assert_eq(a.count, 0);
 }
 
-STORE_TEST(lists_odd_keys_in_order)
+STORE_TEST(store, lists_odd_keys_in_order)
 {
     /* Sorted by bytes, as ListObjectsV2 does: "a-b" < "a/b" < "a0" though a directory sorts otherwise. */
     static const char *const keys[] = { "a b/+ %41.txt", "a-b", "a/b",
@@ -182,7 +136,7 @@ STORE_TEST(lists_odd_keys_in_order)
     cr_assert_str_eq(a.keys, "a/c/d\na0\n\xc3\xa9\xf0\x9f\x98\x80\n");
 }
 
-STORE_TEST(lists_more_than_a_page)
+STORE_TEST(store, lists_more_than_a_page)
 {
     const struct ps_list_request list = { .prefix = "many/", .page_size = 10 };
     char key[32];
@@ -199,7 +153,7 @@ STORE_TEST(lists_more_than_a_page)
     cr_assert(strstr(a.keys, "many/000\nmany/001\n") == a.keys);
 }
 
-STORE_TEST(deletes_many_and_what_is_missing)
+STORE_TEST(store, deletes_many_and_what_is_missing)
 {
     static const char *const keys[] = { "d/1", "d/2 & <3>", "d/missing" };
     const struct ps_list_request list = { .prefix = "d/" };
@@ -243,7 +197,7 @@ static void send_parts(struct store_fixture *f, const char *key, const char *upl
     }
 }
 
-STORE_TEST(completes_parts_sent_out_of_order)
+STORE_TEST(store, completes_parts_sent_out_of_order)
 {
     struct ps_part_info parts[3];
     char etags[3][128];
@@ -286,7 +240,7 @@ STORE_TEST(completes_parts_sent_out_of_order)
     cr_assert_str_eq(a.content_type, "text/x-test");
 }
 
-STORE_TEST(refuses_a_whole_with_another_checksum)
+STORE_TEST(store, refuses_a_whole_with_another_checksum)
 {
     struct ps_part_info parts[3];
     char etags[3][128];
@@ -312,7 +266,7 @@ STORE_TEST(refuses_a_whole_with_another_checksum)
     }
 }
 
-STORE_TEST(refuses_a_whole_with_an_unknown_part)
+STORE_TEST(store, refuses_a_whole_with_an_unknown_part)
 {
     struct ps_part_info parts[3];
     char etags[3][128];
@@ -334,7 +288,7 @@ STORE_TEST(refuses_a_whole_with_an_unknown_part)
     OK(a);
 }
 
-STORE_TEST(forgets_an_aborted_upload)
+STORE_TEST(store, forgets_an_aborted_upload)
 {
     char upload_id[256];
     const struct ps_part_request part = {
@@ -356,6 +310,49 @@ STORE_TEST(forgets_an_aborted_upload)
     FAILS(a, PS_E_NO_UPLOAD);
     store_part(f, &part, &a);
     FAILS(a, PS_E_NO_UPLOAD);
+}
+
+STORE_TEST(store, lists_uploads_that_were_begun)
+{
+    static const char *const keys[] = { "u/a b+%41", "u/\xc3\xa9", "v" };
+    char wanted[3][512];
+    char upload_id[256] = "";
+
+    for (size_t i = 0; i < 3; i++) {
+        store_begin(f, keys[i], 10, &a);
+        OK(a);
+        (void)snprintf(wanted[i], sizeof(wanted[i]), "%s %s\n", keys[i], a.upload_id);
+        (void)snprintf(upload_id, sizeof(upload_id), "%s", a.upload_id);
+    }
+    store_uploads(f, "u/", &a);
+    OK(a);
+    cr_assert_eq(a.count, 2, "%s", a.keys);
+    cr_assert(strstr(a.keys, wanted[0]) != NULL && strstr(a.keys, wanted[1]) != NULL, "%s", a.keys);
+    store_abort(f, "v", upload_id, &a);
+    OK(a);
+    store_uploads(f, "", &a);
+    OK(a);
+    cr_assert_eq(a.count, 2, "%s", a.keys);
+}
+
+STORE_TEST(store, create_only_writes_where_nothing_is_and_nowhere_else)
+{
+    struct ps_put_request request = {
+        .key = "once",
+        .body = { .size_bytes = 10, .read = pattern_read, .user = (void *)1 },
+        .checksum = pattern_checksum(f, 1, 10),
+        .options = { .create_only = true },
+    };
+
+    request.options.checksum = request.checksum.algorithm;
+    store_put_request(f, &request, &a);
+    OK(a);
+    request.body.size_bytes = 5;
+    request.checksum = pattern_checksum(f, 1, 5);
+    store_put_request(f, &request, &a);
+    FAILS(a, PS_E_EXISTS);
+    store_head(f, "once", &a);
+    cr_assert_eq(a.info.size_bytes, 10);
 }
 
 /* --- pause, later, cancel --- */
@@ -401,7 +398,7 @@ static void on_paced(void *user, const struct ps_err *err)
     pacer->code = err != NULL ? err->code : PS_OK;
 }
 
-STORE_TEST(waits_for_a_sink_that_pauses)
+STORE_TEST(store, waits_for_a_sink_that_pauses)
 {
     struct pacer pacer = { .op = NULL };
     const struct ps_get_request get = { .key = "p", .sink = { take_every_second_time, &pacer } };
@@ -420,7 +417,7 @@ STORE_TEST(waits_for_a_sink_that_pauses)
     uv_close((uv_handle_t *)&pacer.timer, NULL);
 }
 
-STORE_TEST(calls_nobody_after_cancel)
+STORE_TEST(store, calls_nobody_after_cancel)
 {
     struct pacer pacer = { .op = NULL };
     const struct ps_get_request get = { .key = "c", .sink = { take_every_second_time, &pacer } };

@@ -1,8 +1,6 @@
 /* One suite, run against every store: copies, tags, presigned URLs, restore and lifecycle. */
 #include "tests/support/store_fixture.h"
 
-#include <criterion/criterion.h>
-#include <criterion/parameterized.h>
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,106 +10,9 @@ TestSuite(store_copy, .timeout = 60);
 
 #define MIB ((uint64_t)1024 * 1024)
 
-static char kinds[][8] = { "file", "s3", "oss" };
-
-/* Each of these runs once a kind. */
-#define STORE_TEST(name)                                                                           \
-    static void name(struct store_fixture *f);                                                     \
-    ParameterizedTestParameters(store_copy, name)                                                  \
-    {                                                                                              \
-        return cr_make_param_array(char[8], kinds, sizeof(kinds) / sizeof(kinds[0]));              \
-    }                                                                                              \
-    ParameterizedTest(char kind[8], store_copy, name)                                              \
-    {                                                                                              \
-        struct store_fixture fixture;                                                              \
-        cr_assert(store_fixture_open(&fixture, kind),                                              \
-                  "%s: its server is not on the PATH: run tests/run.sh", kind);                    \
-        name(&fixture);                                                                            \
-        store_fixture_close(&fixture);                                                             \
-    }                                                                                              \
-    static void name(struct store_fixture *f)
-
 static struct answer a; /* large; each test runs in a process of its own */
-static char text[4096];
 
-#define OK(answer) cr_assert_eq((answer).err.code, PS_OK, "%s", (answer).err.message)
-#define FAILS(answer, wanted)                                                                      \
-    cr_assert_eq((answer).err.code, (wanted), "%s: %s", ps_code_name((answer).err.code),           \
-                 (answer).err.message)
-
-static void on_put(void *user, const char *etag, const struct ps_checksum *checksum,
-                   const struct ps_err *err)
-{
-    struct answer *answer = user;
-
-    answer->done = true;
-    if (err != NULL) {
-        answer->err = *err;
-        return;
-    }
-    (void)snprintf(answer->etag, sizeof(answer->etag), "%s", etag);
-    answer->checksum = *checksum;
-}
-
-static void on_done(void *user, const struct ps_err *err)
-{
-    struct answer *answer = user;
-
-    answer->done = true;
-    if (err != NULL) {
-        answer->err = *err;
-    }
-}
-
-static void on_text(void *user, const char *got, size_t size_bytes, const struct ps_err *err)
-{
-    struct answer *answer = user;
-
-    on_done(answer, err);
-    if (err == NULL) {
-        cr_assert_lt(size_bytes, sizeof(text));
-        memcpy(text, got, size_bytes);
-        text[size_bytes] = '\0';
-    }
-}
-
-static void on_tags(void *user, const struct ps_store_pair *tags, size_t count,
-                    const struct ps_err *err)
-{
-    struct answer *answer = user;
-    size_t used = 0;
-
-    on_done(answer, err);
-    text[0] = '\0';
-    for (size_t i = 0; i < count; i++) {
-        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s=%s;", tags[i].name,
-                                 tags[i].value);
-    }
-}
-
-static void clear(void)
-{
-    memset(&a, 0, sizeof(a));
-}
-
-static void copy(struct store_fixture *f, const struct ps_copy_request *request)
-{
-    clear();
-    wait_for(f, ps_store_copy(f->store, request, on_put, &a, &a.err), &a);
-}
-
-static void get_tags(struct store_fixture *f, const char *key)
-{
-    clear();
-    wait_for(f, ps_store_get_tags(f->store, key, on_tags, &a, &a.err), &a);
-}
-
-static bool is_oss(const struct store_fixture *f)
-{
-    return strcmp(f->store->capabilities.family, "oss") == 0;
-}
-
-STORE_TEST(copies_bytes_checksum_metadata_and_type)
+STORE_TEST(store_copy, copies_bytes_checksum_metadata_and_type)
 {
     static const uint64_t sizes[] = { 0, 1, 300000 };
     struct ps_copy_request request = { .key = "new dir/c+%41", .from_key = "from/a b+%41" };
@@ -124,7 +25,7 @@ STORE_TEST(copies_bytes_checksum_metadata_and_type)
 
         store_put(f, request.from_key, 5, sizes[i], &a);
         OK(a);
-        copy(f, &request);
+        store_copy(f, &request, &a);
         OK(a);
         cr_assert_neq(a.etag[0], '\0');
         store_head(f, request.key, &a);
@@ -138,7 +39,7 @@ STORE_TEST(copies_bytes_checksum_metadata_and_type)
     }
 }
 
-STORE_TEST(copy_keeps_what_is_not_given_and_replaces_what_is)
+STORE_TEST(store_copy, copy_keeps_what_is_not_given_and_replaces_what_is)
 {
     static const struct ps_store_pair old_meta = { "color", "red" };
     static const struct ps_store_pair old_tag = { "team", "a" };
@@ -157,18 +58,17 @@ STORE_TEST(copy_keeps_what_is_not_given_and_replaces_what_is)
     struct ps_copy_request request = { .key = "kept", .from_key = "o" };
 
     put.options.checksum = put.checksum.algorithm;
-    clear();
-    wait_for(f, ps_store_put(f->store, &put, on_put, &a, &a.err), &a);
+    store_put_request(f, &put, &a);
     OK(a);
-    copy(f, &request);
+    store_copy(f, &request, &a);
     OK(a);
     store_head(f, "kept", &a);
     OK(a);
     cr_assert_str_eq(a.metadata, "color=red ");
     cr_assert_str_eq(a.content_type, "text/x");
-    get_tags(f, "kept");
+    store_get_tags(f, "kept", &a);
     OK(a);
-    cr_assert_str_eq(text, "team=a;");
+    cr_assert_str_eq(a.text, "team=a;");
 
     request.key = "replaced";
     request.options = (struct ps_write_options){ .content_type = "text/y",
@@ -176,18 +76,18 @@ STORE_TEST(copy_keeps_what_is_not_given_and_replaces_what_is)
                                                  .metadata_count = 1,
                                                  .tags = &new_tag,
                                                  .tag_count = 1 };
-    copy(f, &request);
+    store_copy(f, &request, &a);
     OK(a);
     store_head(f, "replaced", &a);
     OK(a);
     cr_assert_str_eq(a.metadata, "color=blue ");
     cr_assert_str_eq(a.content_type, "text/y");
-    get_tags(f, "replaced");
+    store_get_tags(f, "replaced", &a);
     OK(a);
-    cr_assert_str_eq(text, "team=b c;");
+    cr_assert_str_eq(a.text, "team=b c;");
 }
 
-STORE_TEST(copy_of_another_version_or_of_nothing_is_refused)
+STORE_TEST(store_copy, copy_of_another_version_or_of_nothing_is_refused)
 {
     struct ps_copy_request request = { .key = "c",
                                        .from_key = "s",
@@ -195,18 +95,18 @@ STORE_TEST(copy_of_another_version_or_of_nothing_is_refused)
 
     store_put(f, "s", 1, 100, &a);
     OK(a);
-    copy(f, &request);
+    store_copy(f, &request, &a);
     FAILS(a, PS_E_CHANGED);
     store_head(f, "c", &a);
     FAILS(a, PS_E_NOT_FOUND);
 
     request.from_if_match = NULL;
     request.from_key = "nothing";
-    copy(f, &request);
+    store_copy(f, &request, &a);
     FAILS(a, PS_E_NOT_FOUND);
 }
 
-STORE_TEST(parts_are_copied_and_complete_to_the_same_bytes)
+STORE_TEST(store_copy, parts_are_copied_and_complete_to_the_same_bytes)
 {
     struct ps_copy_request part = { .key = "whole", .from_key = "big" };
     struct ps_part_info parts[2] = { { .part_number = 1 }, { .part_number = 2 } };
@@ -235,13 +135,13 @@ STORE_TEST(parts_are_copied_and_complete_to_the_same_bytes)
         part.part_number = i + 1;
         part.offset_bytes = i * 5 * MIB;
         part.length_bytes = i == 0 ? 5 * MIB : MIB;
-        copy(f, &part);
+        store_copy(f, &part, &a);
         OK(a);
         (void)snprintf(etags[i], sizeof(etags[i]), "%s", a.etag);
         parts[i].etag = etags[i];
         parts[i].size_bytes = part.length_bytes;
         parts[i].checksum = a.checksum;
-        cr_assert(!is_oss(f) || a.checksum.algorithm == PS_CHECKSUM_CRC64_ECMA);
+        cr_assert(!store_fixture_is_oss(f) || a.checksum.algorithm == PS_CHECKSUM_CRC64_ECMA);
     }
     complete.upload_id = upload_id;
     store_complete(f, &complete, &a);
@@ -255,27 +155,26 @@ STORE_TEST(parts_are_copied_and_complete_to_the_same_bytes)
     cr_assert_eq(memcmp(a.body, expected, sizeof(expected)), 0);
 }
 
-STORE_TEST(tags_are_put_and_got)
+STORE_TEST(store_copy, tags_are_put_and_got)
 {
     static const struct ps_store_pair tags[] = { { "a", "1" }, { "b-c", "x y:z" } };
     const struct ps_tags_request request = { .key = "t", .tags = tags, .count = 2 };
 
     store_put(f, "t", 1, 100, &a);
     OK(a);
-    get_tags(f, "t");
+    store_get_tags(f, "t", &a);
     OK(a);
-    cr_assert_str_eq(text, "");
-    clear();
-    wait_for(f, ps_store_put_tags(f->store, &request, on_done, &a, &a.err), &a);
+    cr_assert_str_eq(a.text, "");
+    store_put_tags(f, &request, &a);
     OK(a);
-    get_tags(f, "t");
+    store_get_tags(f, "t", &a);
     OK(a);
-    cr_assert(strcmp(text, "a=1;b-c=x y:z;") == 0 || strcmp(text, "b-c=x y:z;a=1;") == 0, "%s",
-              text);
+    cr_assert(strcmp(a.text, "a=1;b-c=x y:z;") == 0 || strcmp(a.text, "b-c=x y:z;a=1;") == 0, "%s",
+              a.text);
     store_head(f, "t", &a);
     OK(a);
     cr_assert_eq(a.info.size_bytes, 100);
-    get_tags(f, "nothing");
+    store_get_tags(f, "nothing", &a);
     FAILS(a, PS_E_NOT_FOUND);
 }
 
@@ -302,28 +201,26 @@ static long ask(const char *url, size_t *size_out)
     return status;
 }
 
-STORE_TEST(presigned_url_opens_one_object_and_no_other)
+STORE_TEST(store_copy, presigned_url_opens_one_object_and_no_other)
 {
     struct ps_presign_request request = { .method = "GET", .key = "a b/+%41", .expires_s = 60 };
     size_t size = 0;
 
     store_put(f, request.key, 1, 100, &a);
     OK(a);
-    clear();
-    wait_for(f, ps_store_presign(f->store, &request, on_text, &a, &a.err), &a);
+    store_presign(f, &request, &a);
     if (!f->store->capabilities.presign) {
         FAILS(a, PS_E_UNSUPPORTED);
         return;
     }
     OK(a);
-    cr_assert_eq(ask(text, &size), 200);
+    cr_assert_eq(ask(a.text, &size), 200);
     cr_assert_eq(size, 100);
-    *strstr(text, "a%20b") = 'x';
-    cr_assert_eq(ask(text, &size), 403);
+    *strstr(a.text, "a%20b") = 'x';
+    cr_assert_eq(ask(a.text, &size), 403);
 
     request.expires_s = 604801;
-    clear();
-    wait_for(f, ps_store_presign(f->store, &request, on_text, &a, &a.err), &a);
+    store_presign(f, &request, &a);
     FAILS(a, PS_E_INVALID);
 }
 
@@ -337,43 +234,37 @@ STORE_TEST(presigned_url_opens_one_object_and_no_other)
     "<LifecycleConfiguration>\n <Rule><ID>x</ID><Prefix>tmp/</Prefix><Status>Enabled</Status>"     \
     "<Expiration><Days>3</Days></Expiration></Rule>\n</LifecycleConfiguration>"
 
-STORE_TEST(lifecycle_is_kept_as_it_was_given)
+STORE_TEST(store_copy, lifecycle_is_kept_as_it_was_given)
 {
-    const char *rules = is_oss(f) ? OSS_RULES : RULES;
+    const char *rules = store_fixture_is_oss(f) ? OSS_RULES : RULES;
 
-    clear();
-    wait_for(f, ps_store_put_lifecycle(f->store, rules, strlen(rules), on_done, &a, &a.err), &a);
+    store_put_lifecycle(f, rules, &a);
     if (a.err.code == PS_E_UNSUPPORTED) { /* versitygw has none */
-        cr_assert(!f->store->capabilities.local && !is_oss(f));
+        cr_assert(!f->store->capabilities.local && !store_fixture_is_oss(f));
         return;
     }
     OK(a);
-    clear();
-    wait_for(f, ps_store_get_lifecycle(f->store, on_text, &a, &a.err), &a);
+    store_get_lifecycle(f, &a);
     OK(a);
-    cr_assert_str_eq(text, rules);
-    clear();
-    wait_for(f, ps_store_put_lifecycle(f->store, "", 0, on_done, &a, &a.err), &a);
+    cr_assert_str_eq(a.text, rules);
+    store_put_lifecycle(f, "", &a);
     OK(a);
-    clear();
-    wait_for(f, ps_store_get_lifecycle(f->store, on_text, &a, &a.err), &a);
+    store_get_lifecycle(f, &a);
     OK(a);
-    cr_assert_str_eq(text, "");
+    cr_assert_str_eq(a.text, "");
 }
 
-STORE_TEST(restore_is_for_archives)
+STORE_TEST(store_copy, restore_is_for_archives)
 {
     const struct ps_restore_request request = { .key = "r", .days = 1 };
     const struct ps_restore_request no_days = { .key = "r" };
 
     store_put(f, "r", 1, 100, &a);
     OK(a);
-    clear();
-    wait_for(f, ps_store_restore(f->store, &request, on_done, &a, &a.err), &a);
+    store_restore(f, &request, &a);
     cr_assert_neq(a.err.code, PS_E_BUG);
     if (f->store->capabilities.restore) {
-        clear();
-        wait_for(f, ps_store_restore(f->store, &no_days, on_done, &a, &a.err), &a);
+        store_restore(f, &no_days, &a);
         FAILS(a, PS_E_INVALID);
     } else {
         FAILS(a, PS_E_UNSUPPORTED);
@@ -381,7 +272,7 @@ STORE_TEST(restore_is_for_archives)
 }
 
 /* Of the servers here only the double of OSS has archives; its restore takes until a second look. */
-STORE_TEST(an_archived_object_opens_when_it_is_restored)
+STORE_TEST(store_copy, an_archived_object_opens_when_it_is_restored)
 {
     const struct ps_get_request get = { .key = "cold" };
     const struct ps_restore_request restore = { .key = "cold", .days = 2, .tier = "Expedited" };
@@ -392,19 +283,17 @@ STORE_TEST(an_archived_object_opens_when_it_is_restored)
         .options = { .storage_class = "ColdArchive" },
     };
 
-    if (!is_oss(f)) {
+    if (!store_fixture_is_oss(f)) {
         return;
     }
     put.options.checksum = put.checksum.algorithm;
-    clear();
-    wait_for(f, ps_store_put(f->store, &put, on_put, &a, &a.err), &a);
+    store_put_request(f, &put, &a);
     OK(a);
     store_get(f, &get, &a);
     FAILS(a, PS_E_REFUSED);
     cr_assert_str_eq(a.err.store_code, "InvalidObjectState");
     for (int i = 0; i < 2; i++) { /* the second time it is on its way, which is success too */
-        clear();
-        wait_for(f, ps_store_restore(f->store, &restore, on_done, &a, &a.err), &a);
+        store_restore(f, &restore, &a);
         OK(a);
     }
     store_get(f, &get, &a);

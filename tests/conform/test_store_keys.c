@@ -1,41 +1,13 @@
 /* One suite, run against every store: odd keys, and more of them than a page or a batch holds. */
 #include "tests/support/store_fixture.h"
 
-#include <criterion/criterion.h>
-#include <criterion/parameterized.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 TestSuite(store_keys, .timeout = 100);
 
-static char kinds[][8] = { "file", "s3", "oss" };
-
-/* Each of these runs once a kind. */
-#define STORE_TEST(name)                                                                           \
-    static void name(struct store_fixture *f);                                                     \
-    ParameterizedTestParameters(store_keys, name)                                                  \
-    {                                                                                              \
-        return cr_make_param_array(char[8], kinds, sizeof(kinds) / sizeof(kinds[0]));              \
-    }                                                                                              \
-    ParameterizedTest(char kind[8], store_keys, name)                                              \
-    {                                                                                              \
-        struct store_fixture fixture;                                                              \
-        cr_assert(store_fixture_open(&fixture, kind),                                              \
-                  "%s: its server is not on the PATH: run tests/run.sh", kind);                    \
-        name(&fixture);                                                                            \
-        store_fixture_close(&fixture);                                                             \
-    }                                                                                              \
-    static void name(struct store_fixture *f)
-
-#define OK(answer) cr_assert_eq((answer).err.code, PS_OK, "%s", (answer).err.message)
-
 static struct answer a; /* large; each test runs in a process of its own */
-
-static bool is_oss(const struct store_fixture *f)
-{
-    return strcmp(f->store->capabilities.family, "oss") == 0;
-}
 
 /* Put, read by head, get, list and copy, and deleted: each way writes the key differently. */
 static void goes_round(struct store_fixture *f, const char *key, size_t index)
@@ -72,7 +44,7 @@ static bool is_lost_by_versitygw(const char *key)
 }
 
 /* A directory has no name for some of them, and refuses them; what a store takes it must give back as it was. */
-STORE_TEST(odd_keys_go_round_or_are_refused)
+STORE_TEST(store_keys, odd_keys_go_round_or_are_refused)
 {
     static const char *const keys[] = {
         "plain",
@@ -98,7 +70,7 @@ STORE_TEST(odd_keys_go_round_or_are_refused)
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         store_put(f, keys[i], i, 10 + i, &a);
-        if (a.err.code == PS_OK && (is_oss(f) || !is_lost_by_versitygw(keys[i]))) {
+        if (a.err.code == PS_OK && (store_fixture_is_oss(f) || !is_lost_by_versitygw(keys[i]))) {
             goes_round(f, keys[i], i);
             taken++;
         } else if (a.err.code != PS_OK) {
@@ -108,10 +80,11 @@ STORE_TEST(odd_keys_go_round_or_are_refused)
     }
     cr_assert_geq(taken, 8, "only %zu of %zu keys", taken, sizeof(keys) / sizeof(keys[0]));
     /* OSS: a name does not begin with a slash. */
-    cr_assert(!is_oss(f) || taken == sizeof(keys) / sizeof(keys[0]) - 1, "OSS: %zu", taken);
+    cr_assert(!store_fixture_is_oss(f) || taken == sizeof(keys) / sizeof(keys[0]) - 1, "OSS: %zu",
+              taken);
 }
 
-STORE_TEST(a_key_is_neither_empty_nor_endless)
+STORE_TEST(store_keys, a_key_is_neither_empty_nor_endless)
 {
     char key[2000];
 
@@ -122,7 +95,7 @@ STORE_TEST(a_key_is_neither_empty_nor_endless)
     store_put(f, key, 1, 1, &a);
     cr_assert_neq(a.err.code, PS_OK);
     cr_assert_neq(a.err.code, PS_E_TEMPORARY, "%s", a.err.message);
-    if (is_oss(f)) {
+    if (store_fixture_is_oss(f)) {
         key[1023] = '\0';
         store_put(f, key, 1, 1, &a);
         OK(a);
@@ -135,7 +108,7 @@ STORE_TEST(a_key_is_neither_empty_nor_endless)
 
 #define MANY 1005
 
-STORE_TEST(lists_and_deletes_more_than_a_thousand)
+STORE_TEST(store_keys, lists_and_deletes_more_than_a_thousand)
 {
     const struct ps_list_request list = { .prefix = "many/" };
     static char keys[MANY][16];

@@ -228,6 +228,24 @@ class Rig:
                 left -= step
         return path
 
+    def sparse_source(self, name, size):
+        """Holes with random islands, so that a big file costs little disk and no two parts are alike."""
+        path = self.dir / name
+        with open(path, "wb") as file:
+            file.truncate(size)
+            for offset in range(0, size - MIB, 97 * MIB + 4099):
+                file.seek(offset)
+                file.write(os.urandom(MIB))
+        return path
+
+    def measured(self, *args, stdin=None):
+        """Run to the end; returns (seconds, CPU seconds, peak RSS in KiB) of that process alone."""
+        started = time.monotonic()
+        process = subprocess.Popen([PURSER, *map(str, args)], env=self.env, stdin=stdin)
+        _, status, usage = os.wait4(process.pid, 0)
+        assert status == 0, f"{args}: status {status}"
+        return time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+
 
 def kill(process):
     process.send_signal(signal.SIGKILL)

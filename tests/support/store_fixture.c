@@ -21,6 +21,13 @@
 #define ACCESS_KEY "testkey123"
 #define SECRET_KEY "testsecret123"
 
+char store_kinds[3][STORE_KIND_SIZE] = { "file", "s3", "oss" };
+
+bool store_fixture_is_oss(const struct store_fixture *fixture)
+{
+    return strcmp(fixture->store->capabilities.family, "oss") == 0;
+}
+
 /* --- a server of our own --- */
 
 static int connect_to(uint16_t port)
@@ -251,6 +258,13 @@ static void on_put(void *user, const char *etag, const struct ps_checksum *check
     }
 }
 
+void store_put_request(struct store_fixture *fixture, const struct ps_put_request *request,
+                       struct answer *answer)
+{
+    memset(answer, 0, sizeof(*answer));
+    wait_for(fixture, ps_store_put(fixture->store, request, on_put, answer, &answer->err), answer);
+}
+
 void store_put(struct store_fixture *fixture, const char *key, uintptr_t seed, uint64_t size,
                struct answer *answer)
 {
@@ -260,9 +274,8 @@ void store_put(struct store_fixture *fixture, const char *key, uintptr_t seed, u
         .checksum = pattern_checksum(fixture, seed, size),
     };
 
-    memset(answer, 0, sizeof(*answer));
     request.options.checksum = request.checksum.algorithm;
-    wait_for(fixture, ps_store_put(fixture->store, &request, on_put, answer, &answer->err), answer);
+    store_put_request(fixture, &request, answer);
 }
 
 static void on_head(void *user, const struct ps_object_info *info, const struct ps_err *err)
@@ -419,6 +432,108 @@ void store_abort(struct store_fixture *fixture, const char *key, const char *upl
     memset(answer, 0, sizeof(*answer));
     wait_for(fixture, ps_store_abort(fixture->store, key, upload_id, on_done, answer, &answer->err),
              answer);
+}
+
+static void on_uploads(void *user, const struct ps_upload_info *uploads, size_t count, bool more,
+                       const struct ps_err *err)
+{
+    struct answer *answer = user;
+
+    for (size_t i = 0; i < count; i++, answer->count++) {
+        size_t used = strlen(answer->keys);
+
+        (void)snprintf(answer->keys + used, sizeof(answer->keys) - used, "%s %s\n", uploads[i].key,
+                       uploads[i].upload_id);
+    }
+    if (!more || err != NULL) {
+        take_err(answer, err);
+    }
+}
+
+void store_uploads(struct store_fixture *fixture, const char *prefix, struct answer *answer)
+{
+    memset(answer, 0, sizeof(*answer));
+    wait_for(fixture,
+             ps_store_list_uploads(fixture->store, prefix, on_uploads, answer, &answer->err),
+             answer);
+}
+
+void store_copy(struct store_fixture *fixture, const struct ps_copy_request *request,
+                struct answer *answer)
+{
+    memset(answer, 0, sizeof(*answer));
+    wait_for(fixture, ps_store_copy(fixture->store, request, on_put, answer, &answer->err), answer);
+}
+
+static void on_text(void *user, const char *text, size_t size_bytes, const struct ps_err *err)
+{
+    struct answer *answer = user;
+
+    take_err(answer, err);
+    if (err == NULL && size_bytes < sizeof(answer->text)) {
+        memcpy(answer->text, text, size_bytes);
+        answer->text[size_bytes] = '\0';
+    }
+}
+
+void store_presign(struct store_fixture *fixture, const struct ps_presign_request *request,
+                   struct answer *answer)
+{
+    memset(answer, 0, sizeof(*answer));
+    wait_for(fixture, ps_store_presign(fixture->store, request, on_text, answer, &answer->err),
+             answer);
+}
+
+void store_restore(struct store_fixture *fixture, const struct ps_restore_request *request,
+                   struct answer *answer)
+{
+    memset(answer, 0, sizeof(*answer));
+    wait_for(fixture, ps_store_restore(fixture->store, request, on_done, answer, &answer->err),
+             answer);
+}
+
+static void on_tags(void *user, const struct ps_store_pair *tags, size_t count,
+                    const struct ps_err *err)
+{
+    struct answer *answer = user;
+    size_t used = 0;
+
+    take_err(answer, err);
+    for (size_t i = 0; i < count; i++) {
+        used += (size_t)snprintf(answer->text + used, sizeof(answer->text) - used, "%s=%s;",
+                                 tags[i].name, tags[i].value);
+    }
+}
+
+void store_get_tags(struct store_fixture *fixture, const char *key, struct answer *answer)
+{
+    memset(answer, 0, sizeof(*answer));
+    wait_for(fixture, ps_store_get_tags(fixture->store, key, on_tags, answer, &answer->err),
+             answer);
+}
+
+void store_put_tags(struct store_fixture *fixture, const struct ps_tags_request *request,
+                    struct answer *answer)
+{
+    memset(answer, 0, sizeof(*answer));
+    wait_for(fixture, ps_store_put_tags(fixture->store, request, on_done, answer, &answer->err),
+             answer);
+}
+
+void store_get_lifecycle(struct store_fixture *fixture, struct answer *answer)
+{
+    memset(answer, 0, sizeof(*answer));
+    wait_for(fixture, ps_store_get_lifecycle(fixture->store, on_text, answer, &answer->err),
+             answer);
+}
+
+void store_put_lifecycle(struct store_fixture *fixture, const char *xml, struct answer *answer)
+{
+    memset(answer, 0, sizeof(*answer));
+    wait_for(
+        fixture,
+        ps_store_put_lifecycle(fixture->store, xml, strlen(xml), on_done, answer, &answer->err),
+        answer);
 }
 
 static void on_deleted(void *user, const struct ps_delete_result *results, size_t count,
