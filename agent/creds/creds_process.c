@@ -60,6 +60,15 @@ static void on_close(uv_handle_t *handle)
     }
 }
 
+/* The shell leads a group of its own: what it has started ends with it, unless that has left the group. */
+static void end_group(const struct run *run)
+{
+    if (!run->exited ||
+        !run->output_ended) { /* else nobody is known to be left, and the number may be another's */
+        (void)uv_kill(-uv_process_get_pid(&run->process), SIGKILL);
+    }
+}
+
 static void run_close(struct run *run)
 {
     uv_handle_t *const handles[] = { (uv_handle_t *)&run->process, (uv_handle_t *)&run->output,
@@ -160,12 +169,10 @@ static void on_timeout(uv_timer_t *timer)
 {
     struct run *run = timer->data;
 
-    /* A child of the program may hold the pipe open: its end is not waited for. */
+    /* A child that has left the group may hold the pipe open: its end is not waited for. */
+    end_group(run);
     run->timed_out = true;
     run->output_ended = true;
-    if (!run->exited) {
-        (void)uv_process_kill(&run->process, SIGKILL);
-    }
     finish_when_done(run);
 }
 
@@ -201,6 +208,7 @@ static int spawn(struct run *run, char *command)
     };
     const uv_process_options_t options = {
         .exit_cb = on_exit_of_program,
+        .flags = UV_PROCESS_DETACHED, /* setsid: libuv knows no other way to a group */
         .file = shell,
         .args = args,
         .stdio = stdio,
@@ -245,9 +253,7 @@ static void process_free(struct ps_creds_provider *base)
     struct process_provider *provider = (struct process_provider *)base;
 
     if (provider->run != NULL) {
-        if (!provider->run->exited) {
-            (void)uv_process_kill(&provider->run->process, SIGKILL);
-        }
+        end_group(provider->run);
         run_close(provider->run);
     }
     free(provider->command);

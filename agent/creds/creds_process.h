@@ -13,8 +13,8 @@
 #include "creds/creds_provider.h"
 
 /**
- * Make the provider: /bin/sh -c command (copied), with our environment; what it writes to standard error is shown. names
- * is static.
+ * Make the provider: /bin/sh -c command (copied), with our environment; what it writes to standard error is shown. It
+ * leads a session and process group of its own, which is killed when nobody waits any more. names is static.
  *
  * FAILED: PS_E_DENIED when it ends with another status than 0, PS_E_TEMPORARY after 60 s, PS_E_TOO_LARGE, PS_E_PARSE.
  * Errors:  PS_E_NO_MEMORY; PS_E_DENIED when PURSER_NO_CREDENTIAL_PROCESS is set.

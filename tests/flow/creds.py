@@ -43,11 +43,14 @@ class Place:
         return str(path)
 
     def put(self, double, url, **env):
-        done = subprocess.run([PURSER, "put", "-v", "--log-level", "debug", "--part-size", "5MiB", "-c", "2",
-                               str(self.source), url], env={**self.env, **env}, capture_output=True, check=False)
-        said = (done.stdout + done.stderr).decode(errors="replace")
-        assert done.returncode == 0, said
-        held = said.encode() + b"".join(path.read_bytes() for path in (self.dir / "state").rglob("*") if path.is_file())
+        process = subprocess.Popen([PURSER, "put", "-v", "--log-level", "debug", "--part-size", "5MiB", "-c", "2",
+                                    str(self.source), url], env={**self.env, **env}, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT)
+        listed = pathlib.Path(f"/proc/{process.pid}/cmdline").read_bytes()  # what ps shows
+        told = process.communicate()[0]
+        said = told.decode(errors="replace")
+        assert process.returncode == 0, said
+        held = listed + told + b"".join(path.read_bytes() for path in (self.dir / "state").rglob("*") if path.is_file())
         for secret in double.secrets():
             assert secret.encode() not in held, f"a secret is told: {secret}"
         return said

@@ -6,6 +6,7 @@
 #include "tests/support/http_server.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -793,14 +794,30 @@ Test(creds_services, programs_print_credentials)
     }
 }
 
-Test(creds_services, a_chain_that_is_freed_ends_what_it_asked)
+Test(creds_services, a_chain_that_is_freed_ends_what_it_asked_and_what_that_has_started)
 {
+    char pipe_path[96] = "/tmp/purser-alive-XXXXXX";
     struct rig rig;
+    char command[160];
+    char byte;
+    int fd;
 
-    open_process(&rig, "exec sleep 60"); /* in place of the shell, which is what gets the signal */
+    cr_assert_not_null(mkdtemp(pipe_path));
+    (void)strncat(pipe_path, "/pipe", sizeof(pipe_path) - strlen(pipe_path) - 1);
+    cr_assert_eq(mkfifo(pipe_path, 0600), 0);
+    (void)snprintf(command, sizeof(command), "sleep 60 >%s & wait", pipe_path);
+    open_process(&rig, command);
     ps_creds_get(rig.chain, 0, on_creds, &rig);
+    fd = open(pipe_path, O_RDONLY | O_CLOEXEC); /* waits for the sleeper, the program's child */
+
     ps_creds_chain_free(rig.chain);
+
     rig.chain = NULL;
+    cr_expect_eq(read(fd, &byte, 1), 0, "it still holds the pipe");
+    (void)close(fd);
+    (void)unlink(pipe_path);
+    *strrchr(pipe_path, '/') = '\0';
+    (void)rmdir(pipe_path);
     rig_close(&rig);
     cr_expect_eq(rig.count, 0);
 }

@@ -67,9 +67,13 @@ Test(sign_oss4, writes_the_canonical_request_as_aliyun_does)
     struct ps_sign_v4_key key = { 0 };
     struct ps_buf text = { 0 };
     char scope[PS_SIGN_V4_SCOPE_SIZE];
+    uint8_t hash[PS_SHA256_SIZE];
     char hex[65];
 
     cr_assert_eq(ps_sign_oss4_canonical(&request, &text, NULL), PS_OK);
+    ps_sha256(text.data, text.size_bytes, hash);
+    cr_assert_str_eq(ps_hex_encode(hash, sizeof(hash), hex),
+                     "f4613657f1b108998e8dbd10a1aa5da621dc2c6e02c9ddec0f163664848704c4");
     cr_assert_str_eq(text.data,
                      "PUT\n/bucket/1234%2B-/123/1.txt\n"
                      "%2Bparam1=value3&%2Bparam2&%7Cparam1=value4&%7Cparam2&param1=value1&param2\n"
