@@ -1,7 +1,8 @@
 /**
  * upload_internal - the struct behind upload.h, for its own files upload*.c only.
  *
- * Flow:    upload.c (start, end) -> upload_resume.c -> upload_parts.c -> upload_complete.c
+ * Flow:    upload.c (start, end) -> upload_decide.c -> upload_resume.c, upload_adopt.c, upload_begin.c -> upload_parts.c
+ *          (upload_read.c, upload_send.c, upload_notes.c) -> upload_complete.c
  * Thread:  fields are the loop's, except those that a running job owns (said there)
  * Source:  none
  */
@@ -193,6 +194,7 @@ struct ps_upload {
 void ps_upload_set_state(struct ps_upload *upload, enum ps_upload_state state);
 /** First error wins; the upload starts to end. err->code must not be PS_OK. */
 void ps_upload_fail(struct ps_upload *upload, const struct ps_err *err);
+void ps_upload_fail_memory(struct ps_upload *upload);
 /** Call after anything that might have been the last thing an ending upload waits for. */
 void ps_upload_try_end(struct ps_upload *upload);
 void ps_upload_succeed(struct ps_upload *upload);
@@ -201,13 +203,27 @@ bool ps_upload_is_ending(const struct ps_upload *upload);
 /** Run a state call on a worker, then after (not when it failed: the upload fails then). */
 void ps_upload_control(struct ps_upload *upload, void (*run)(struct ps_job *job),
                        void (*after)(struct ps_upload *upload));
-void ps_upload_object_facts(const struct ps_upload *upload, struct ps_object_facts *facts);
-
-/** How large the next part of a stream is to be. */
-uint64_t ps_upload_stream_part_size(struct ps_upload *upload);
-
 /** Read a byte source from its start again: the checkpoint says what need not be sent. No slot may be in use. */
 void ps_upload_read_again(struct ps_upload *upload);
+
+/* upload_decide.c */
+void ps_upload_object_facts(const struct ps_upload *upload, struct ps_object_facts *facts);
+/** Ask the policy, tell what it says, and settle algorithm and write options; with decision.skip nothing but that. */
+PS_MUST_USE enum ps_code ps_upload_decide(struct ps_upload *upload, struct ps_err *err);
+/** How large the next part of a stream is to be. */
+uint64_t ps_upload_stream_part_size(struct ps_upload *upload);
+/** Fill plan for the file; *single_out: one PUT is enough. */
+PS_MUST_USE enum ps_code ps_upload_plan_file(struct ps_upload *upload, bool *single_out,
+                                             struct ps_err *err);
+/** Parts at once: 1 to 64. */
+uint32_t ps_upload_concurrency(const struct ps_upload *upload);
+
+/* upload_resume.c */
+void ps_upload_claim(struct ps_upload *upload);
+/** Take over what ListParts says of a part; false when it cannot belong to this plan. */
+bool ps_upload_take_stored_part(struct ps_upload *upload, const struct ps_part_info *info);
+/** To SENDING; what was found at the store beside is forgotten. */
+void ps_upload_start_sending(struct ps_upload *upload);
 
 /* upload_adopt.c */
 /** Look for an upload of this key at the store. */
@@ -215,27 +231,17 @@ void ps_upload_find(struct ps_upload *upload);
 /** All listed parts of the candidate were read, or one differs. */
 void ps_upload_verify_done(struct ps_upload *upload);
 
-/* upload_resume.c */
-void ps_upload_claim(struct ps_upload *upload);
-/** Take over what ListParts says of a part; false when it cannot belong to this plan. */
-bool ps_upload_take_stored_part(struct ps_upload *upload, const struct ps_part_info *info);
-/** Make upload->record new; false when memory is out. */
+/* upload_begin.c */
+struct ps_source_identity ps_upload_identity(const struct ps_upload *upload);
+/** Make the record of an upload; upload_id NULL = not known yet. False when memory is out. */
 PS_MUST_USE bool ps_upload_fill_record(struct ps_upload *upload, enum ps_upload_phase phase,
                                        const char *upload_id);
-void ps_upload_fail_memory(struct ps_upload *upload);
-void ps_upload_start_sending(struct ps_upload *upload);
 /** Begin an upload at the store; an earlier one's parts are forgotten. */
 void ps_upload_begin(struct ps_upload *upload);
 /** The store forgot the upload: once, start again; twice, fail with err. */
 void ps_upload_begin_afresh(struct ps_upload *upload, const struct ps_err *err);
 
-/* upload_parts.c */
-/** Make the slots. */
-PS_MUST_USE enum ps_code ps_upload_slots_init(struct ps_upload *upload, uint32_t concurrency,
-                                              struct ps_err *err);
-void ps_upload_slots_clear(struct ps_upload *upload);
-/** Cancel what slot slot_index sends and free it; one that is reading is freed when the worker is done. */
-void ps_upload_slot_drop(struct ps_upload *upload, uint32_t slot_index);
+/* upload_table.c */
 /** Lay out the parts of a file by upload->plan, all left to do. */
 PS_MUST_USE enum ps_code ps_upload_parts_init(struct ps_upload *upload, struct ps_err *err);
 void ps_upload_parts_clear(struct ps_upload *upload);
@@ -243,10 +249,34 @@ void ps_upload_parts_clear(struct ps_upload *upload);
 struct part *ps_upload_part_at(struct ps_upload *upload, uint32_t part_index);
 /** Set every part back to PART_TODO with nothing known of it (files only). */
 void ps_upload_parts_reset(struct ps_upload *upload);
-/** Compare the first part of a byte source, which is read and waits, with what is known of it; then go on. */
-void ps_upload_verify_first(struct ps_upload *upload);
+
+/* upload_parts.c */
+/** Make the slots. */
+PS_MUST_USE enum ps_code ps_upload_slots_init(struct ps_upload *upload, uint32_t concurrency,
+                                              struct ps_err *err);
+void ps_upload_slots_clear(struct ps_upload *upload);
+void ps_upload_slot_release(struct slot *slot);
+/** Cancel what slot slot_index sends and free it; one that is reading is freed when the worker is done. */
+void ps_upload_slot_drop(struct ps_upload *upload, uint32_t slot_index);
 /** Give free slots their next part; ends the state when all are done. */
 void ps_upload_parts_step(struct ps_upload *upload);
+/** done of a slot's read_job: compare with what is known of the part, then send it if it must be. */
+void ps_upload_on_read(struct ps_job *job);
+
+/* upload_read.c */
+/** Read and hash the slot's part on a worker, then ps_upload_on_read. */
+void ps_upload_read_part(struct slot *slot);
+/** Compare the first part of a byte source, which is read and waits, with what is known of it; then go on. */
+void ps_upload_verify_first(struct ps_upload *upload);
+
+/* upload_send.c */
+void ps_upload_send_slot(struct slot *slot);
+/** The part is at the store and equal to the source; resumed: it was there before. */
+void ps_upload_part_done(struct slot *slot, bool resumed);
+
+/* upload_notes.c: done parts on their way into the checkpoint */
+/** False when memory is out. */
+PS_MUST_USE bool ps_upload_note(struct ps_upload *upload, uint32_t part_index);
 void ps_upload_note_flush(struct ps_upload *upload);
 
 /* upload_complete.c */
