@@ -19,8 +19,9 @@ const struct ps_command ps_commands[] = {
       "DEST may be a directory, or - for standard output. The file appears when\n"
       "it is whole and verified; an interrupted get goes on where it stopped.\n"
       "--extract: the files of a tar, tar.gz, tar.zst or zip into the directory DEST;\n"
-      "an interrupted one fetches the rest only (a tar.zst: all, but writes the rest\n"
-      "only). Modes are kept without setuid; owners with --same-owner, by number.\n"
+      "an interrupted one fetches and writes the rest only (zstd begins at frames:\n"
+      "purser's have 64 MiB, those of others may be the whole, which is read again).\n"
+      "Modes are kept without setuid; owners with --same-owner, by number.\n"
       "-r: all objects below URL as files of the directory DEST.\n",
       2, 2, ps_cmd_get, true },
     { "cat", "URL", "write an object to standard output", "", 1, 1, ps_cmd_cat, true },

@@ -2,7 +2,7 @@
 
 #include "base/archive_lib.h"
 #include "base/str.h"
-#include "sink/gunzip.h"
+#include "sink/unpack.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -32,7 +32,7 @@ struct walk {
     char first[4]; /* pulled to see what it is, and not handed on yet */
     size_t first_size_bytes;
     size_t first_taken_bytes;
-    struct ps_gunzip *gunzip; /* NULL for a zip */
+    struct ps_unpack *unpack; /* NULL for a zip */
     uint64_t position_bytes;  /* zip: of the next pull */
     uint64_t pulled_bytes;
     uint64_t unpacked_bytes;
@@ -104,7 +104,7 @@ static la_ssize_t on_read(struct archive *archive, void *user, const void **data
     } else if (walk->zip) {
         code = read_zip(walk, &got_bytes);
     } else {
-        code = ps_gunzip_read(walk->gunzip, walk->buffer, PULL_BYTES, &got_bytes, &walk->err);
+        code = ps_unpack_read(walk->unpack, walk->buffer, PULL_BYTES, &got_bytes, &walk->err);
     }
     if (code == PS_OK && !walk->zip) {
         code = count_bytes(walk, got_bytes, &walk->err);
@@ -397,7 +397,7 @@ static enum ps_code look_at_first(struct walk *walk, struct ps_err *err)
     /* A local header, or the end of an empty zip. */
     walk->zip = walk->first_size_bytes == 4 &&
                 (memcmp(walk->first, "PK\3\4", 4) == 0 || memcmp(walk->first, "PK\5\6", 4) == 0);
-    return walk->zip ? PS_OK : ps_gunzip_new(&walk->gunzip, pull, walk, err);
+    return walk->zip ? PS_OK : ps_unpack_new(&walk->unpack, pull, walk, err);
 }
 
 static enum ps_code walk_all(struct walk *walk, struct ps_err *err)
@@ -439,7 +439,7 @@ enum ps_code ps_archive_members(const struct ps_members_options *options, struct
     if (walk.archive != NULL) {
         (void)walk.lib.archive_read_free(walk.archive);
     }
-    ps_gunzip_free(walk.gunzip);
+    ps_unpack_free(walk.unpack);
     free(walk.buffer);
     if (utf8 != (locale_t)0) {
         (void)uselocale(before);

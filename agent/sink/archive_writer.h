@@ -1,7 +1,7 @@
 /**
  * archive_writer - the bytes of an archive into a directory; safe against whoever made it.
  *
- * Flow:    a pull of bytes -> sink/gunzip.h -> libarchive -> [archive_writer] -> sink/dest_tree.h
+ * Flow:    a pull of bytes -> sink/unpack.h -> libarchive -> [archive_writer] -> sink/dest_tree.h
  * Thread:  one call on a thread of its own or a worker; it blocks in the pull
  * Source:  libarchive readers of tar (ustar, pax, GNU), zip; gzip, zstd. PEP 706 and CVE-2007-4559 for what is refused
  *
@@ -11,8 +11,8 @@
  * ratio of a bomb. setuid, setgid and sticky are dropped, owners are set only on request. What came before the entry
  * stays.
  *
- * A later run can go on between two entries. Where tar, zip and gzip are restarted the bytes before are not needed
- * again; zstd has no such place, so its entries are read again and those that are there not written.
+ * A later run can go on between two entries. Where a restart is possible (tar, zip, gzip, frames of zstd) the bytes before
+ * are not needed again; else the entries are read again and those that are there not written.
  */
 #ifndef PS_SINK_ARCHIVE_WRITER_H
 #define PS_SINK_ARCHIVE_WRITER_H

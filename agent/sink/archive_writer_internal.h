@@ -12,8 +12,8 @@
 #include "base/archive_lib.h"
 #include "sink/archive_writer.h"
 #include "sink/dest_tree.h"
-#include "sink/gunzip.h"
 #include "sink/path_set.h"
+#include "sink/unpack.h"
 
 struct ps_extract {
     struct ps_archive_lib lib;
@@ -21,7 +21,7 @@ struct ps_extract {
     struct archive *archive;
     bool begun; /* a header was read: it is an archive */
     struct ps_object_pull pull;
-    struct ps_gunzip *gunzip;
+    struct ps_unpack *unpack;
     struct ps_dest_tree *tree;
     struct ps_path_set seen;
     struct ps_err pull_err; /* why on_read said no */
@@ -36,7 +36,9 @@ struct ps_extract {
     bool has_unpack;                /* point->unpack and mark fit each other */
     struct ps_extract_point *point; /* the next one; NULL = nothing is noted */
     struct ps_buf fresh;            /* slots of seen paths that no piece told yet */
-    size_t given_count;             /* directories that pieces told */
+    size_t fresh_wanted_bytes;      /* of fresh: from then on a note is wanted */
+    bool placed;        /* a place to go on at was noted, by this run or the one before */
+    size_t given_count; /* directories that pieces told */
 };
 
 /* archive_writer.c */
@@ -52,9 +54,9 @@ PS_MUST_USE enum ps_code ps_extract_take(struct ps_extract *extract, struct arch
                                          struct ps_err *err);
 
 /* archive_writer_resume.c */
-/** Set pull, gunzip and counts to where options->from says; the tree is open. */
+/** Set pull, unpack and counts to where options->from says; the tree is open. */
 PS_MUST_USE enum ps_code ps_extract_begin(struct ps_extract *extract, struct ps_err *err);
-/** Unpacked bytes for libarchive; keeps the point that gunzip has taken. */
+/** Unpacked bytes for libarchive; keeps the point that unpack has taken. */
 PS_MUST_USE enum ps_code ps_extract_read(struct ps_extract *extract, void *into, size_t size,
                                          size_t *got_out, struct ps_err *err);
 /** An entry is finished: tell, and ask whether to note. */

@@ -60,14 +60,16 @@ static enum ps_code restart(struct ps_extract *extract, const struct ps_extract_
     extract->result.file_count = from->file_count;
     extract->result.passed_count = from->entry_count;
     extract->written_bytes = from->written_bytes;
+    extract->placed = true;
     extract->base_bytes = from->next_bytes;
     extract->discard_bytes = from->next_bytes - from->unpack.unpacked_bytes;
-    return ps_gunzip_resume(extract->gunzip, &from->unpack,
+    return ps_unpack_resume(extract->unpack, &from->unpack,
                             from->unpack.packed_bytes - from->mark.offset_bytes, err);
 }
 
 static void prepare_notes(struct ps_extract *extract)
 {
+    extract->fresh_wanted_bytes = FRESH_WANTED_BYTES;
     if (extract->options->note != NULL) {
         extract->point = calloc(1, sizeof(*extract->point));
     }
@@ -87,7 +89,7 @@ enum ps_code ps_extract_begin(struct ps_extract *extract, struct ps_err *err)
                             restarted ? &from->mark : NULL, err);
 
     if (code == PS_OK) {
-        code = ps_gunzip_new(&extract->gunzip, ps_object_pull_read, &extract->pull, err);
+        code = ps_unpack_new(&extract->unpack, ps_object_pull_read, &extract->pull, err);
     }
     if (code != PS_OK) {
         return code;
@@ -106,26 +108,30 @@ enum ps_code ps_extract_begin(struct ps_extract *extract, struct ps_err *err)
 void ps_extract_end(struct ps_extract *extract)
 {
     ps_object_pull_clear(&extract->pull);
-    ps_gunzip_free(extract->gunzip);
+    ps_unpack_free(extract->unpack);
     ps_buf_clear(&extract->fresh);
     free(extract->point);
 }
 
 /* --- bytes for libarchive --- */
 
-/* gunzip's last point and a mark at or before it: both are gone soon. */
+/* unpack's last point and a mark at or before it: both are gone soon. */
 static void keep_point(struct ps_extract *extract)
 {
-    const struct ps_gunzip_point *taken = ps_gunzip_point(extract->gunzip);
     struct ps_extract_point *point = extract->point;
+    const struct ps_unpack_point *taken;
 
-    if (taken == NULL || point == NULL || extract->has_unpack) {
+    if (point == NULL || extract->has_unpack) {
+        return;
+    }
+    taken = ps_unpack_take_point(extract->unpack);
+    if (taken == NULL) {
         return;
     }
     point->unpack = *taken;
     extract->has_unpack = ps_object_pull_mark(&extract->pull, taken->packed_bytes, &point->mark);
     if (!extract->has_unpack) {
-        ps_gunzip_want_point(extract->gunzip);
+        ps_unpack_want_point(extract->unpack);
     }
 }
 
@@ -141,7 +147,7 @@ enum ps_code ps_extract_read(struct ps_extract *extract, void *into, size_t size
                                 : size;
         bool discarded = extract->discard_bytes > 0;
 
-        code = ps_gunzip_read(extract->gunzip, into, want_bytes, &got_bytes, err);
+        code = ps_unpack_read(extract->unpack, into, want_bytes, &got_bytes, err);
         if (code == PS_OK && discarded) {
             extract->discard_bytes -= got_bytes;
         }
@@ -166,37 +172,53 @@ void ps_extract_finished(struct ps_extract *extract)
         options->on_entry(options->user, extract->result.entry_count, extract->written_bytes);
 
     if (extract->point == NULL || extract->note_wanted ||
-        (!wanted && extract->fresh.size_bytes < FRESH_WANTED_BYTES)) {
+        (!wanted && extract->fresh.size_bytes < extract->fresh_wanted_bytes)) {
         return;
     }
     extract->note_wanted = true;
-    extract->has_unpack = false;
-    ps_gunzip_want_point(extract->gunzip);
+    if (!extract->has_unpack) {
+        ps_unpack_want_point(extract->unpack);
+    }
 }
 
-/* False: there will be one, but not yet. */
-static bool find_restart(struct ps_extract *extract)
+enum place {
+    PLACE_NONE,  /* not yet */
+    PLACE_COUNT, /* none, but it can be said how many entries are finished */
+    PLACE_HERE,
+};
+
+static enum place packed_place(const struct ps_extract *extract)
+{
+    const struct ps_extract_point *point = extract->point;
+
+    if (extract->has_unpack && point->unpack.unpacked_bytes <= point->next_bytes) {
+        return PLACE_HERE;
+    }
+    /* Frames of zstd may be long, or one; a count would replace a place that was noted. */
+    return ps_unpack_kind(extract->unpack) == PS_UNPACK_ZSTD && !extract->placed ? PLACE_COUNT
+                                                                                 : PLACE_NONE;
+}
+
+static enum place find_place(struct ps_extract *extract)
 {
     struct ps_extract_point *point = extract->point;
 
     point->next_bytes =
         extract->base_bytes + (uint64_t)extract->lib.archive_read_header_position(extract->archive);
-    point->restartable = false;
     if (!ps_checksum_can_combine(extract->pull.hasher.algorithm)) {
-        return true; /* the whole object could not be verified without its first bytes */
+        return PLACE_COUNT; /* the whole object could not be verified without its first bytes */
     }
-    if (!ps_gunzip_is_plain(extract->gunzip)) {
-        point->restartable =
-            extract->has_unpack && point->unpack.unpacked_bytes <= point->next_bytes;
-        return point->restartable;
+    if (ps_unpack_kind(extract->unpack) != PS_UNPACK_PLAIN) {
+        return packed_place(extract);
     }
-    if (extract->lib.archive_filter_code(extract->archive, 0) == ARCHIVE_FILTER_NONE) {
-        point->unpack.plain = true;
-        point->unpack.packed_bytes = point->next_bytes;
-        point->unpack.unpacked_bytes = point->next_bytes;
-        point->restartable = ps_object_pull_mark(&extract->pull, point->next_bytes, &point->mark);
+    if (extract->lib.archive_filter_code(extract->archive, 0) != ARCHIVE_FILTER_NONE) {
+        return PLACE_COUNT;
     }
-    return true;
+    point->unpack.kind = PS_UNPACK_PLAIN;
+    point->unpack.packed_bytes = point->next_bytes;
+    point->unpack.unpacked_bytes = point->next_bytes;
+    return ps_object_pull_mark(&extract->pull, point->next_bytes, &point->mark) ? PLACE_HERE
+                                                                                : PLACE_NONE;
 }
 
 static enum ps_code fill_piece(const struct ps_extract *extract, struct ps_buf *piece,
@@ -241,21 +263,28 @@ static enum ps_code note(struct ps_extract *extract, struct ps_err *err)
     }
     ps_buf_clear(&piece);
     ps_buf_clear(&point_bytes);
-    ps_buf_rewind(&extract->fresh);
-    extract->given_count = given;
+    if (point->restartable) {
+        ps_buf_rewind(&extract->fresh);
+        extract->given_count = given;
+        extract->has_unpack = false;
+        extract->placed = true;
+    }
+    extract->fresh_wanted_bytes = extract->fresh.size_bytes + FRESH_WANTED_BYTES;
     return code;
 }
 
 enum ps_code ps_extract_note_here(struct ps_extract *extract, struct ps_err *err)
 {
     const struct ps_extract_point *from = extract->options->from;
+    enum place place = extract->note_wanted ? find_place(extract) : PLACE_NONE;
 
-    if (!extract->note_wanted || !find_restart(extract)) {
+    if (place == PLACE_NONE) {
         return PS_OK;
     }
     extract->note_wanted = false;
     if (from != NULL && extract->result.entry_count <= from->entry_count) {
         return PS_OK; /* an earlier run came as far */
     }
+    extract->point->restartable = place == PLACE_HERE;
     return note(extract, err);
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum {
-    VERSION = 1
+    VERSION = 2
 };
 
 struct reader {
@@ -57,7 +57,7 @@ static uint64_t read_number(struct reader *reader, size_t size_bytes)
 enum ps_code ps_extract_point_encode(const struct ps_extract_point *point, struct ps_buf *buf,
                                      struct ps_err *err)
 {
-    const struct ps_gunzip_point *unpack = &point->unpack;
+    const struct ps_unpack_point *unpack = &point->unpack;
     enum ps_code code = PS_OK;
 
     append_number(buf, VERSION, 1, &code, err);
@@ -74,7 +74,7 @@ enum ps_code ps_extract_point_encode(const struct ps_extract_point *point, struc
     append_number(buf, point->mark.offset_bytes, 8, &code, err);
     append_number(buf, (uint64_t)point->mark.before.algorithm, 1, &code, err);
     append_number(buf, ps_checksum_to_u64(&point->mark.before), 8, &code, err);
-    append_number(buf, unpack->plain ? 1 : 0, 1, &code, err);
+    append_number(buf, (uint64_t)unpack->kind, 1, &code, err);
     append_number(buf, unpack->packed_bytes, 8, &code, err);
     append_number(buf, unpack->unpacked_bytes, 8, &code, err);
     append_number(buf, unpack->bit_count, 1, &code, err);
@@ -88,8 +88,9 @@ enum ps_code ps_extract_point_encode(const struct ps_extract_point *point, struc
 
 static bool decode_restart(struct reader *reader, struct ps_extract_point *point)
 {
-    struct ps_gunzip_point *unpack = &point->unpack;
+    struct ps_unpack_point *unpack = &point->unpack;
     uint64_t algorithm;
+    uint64_t kind;
     const uint8_t *window;
 
     point->next_bytes = read_number(reader, 8);
@@ -101,7 +102,7 @@ static bool decode_restart(struct reader *reader, struct ps_extract_point *point
     }
     point->mark.before =
         ps_checksum_from_u64((enum ps_checksum_algorithm)algorithm, read_number(reader, 8));
-    unpack->plain = read_number(reader, 1) != 0;
+    kind = read_number(reader, 1);
     unpack->packed_bytes = read_number(reader, 8);
     unpack->unpacked_bytes = read_number(reader, 8);
     unpack->bit_count = (uint8_t)read_number(reader, 1);
@@ -109,9 +110,10 @@ static bool decode_restart(struct reader *reader, struct ps_extract_point *point
     unpack->crc32 = (uint32_t)read_number(reader, 4);
     unpack->member_bytes = (uint32_t)read_number(reader, 4);
     unpack->window_size_bytes = (uint16_t)read_number(reader, 2);
-    if (unpack->window_size_bytes > PS_GUNZIP_WINDOW_BYTES) {
+    if (unpack->window_size_bytes > PS_UNPACK_WINDOW_BYTES || kind > PS_UNPACK_ZSTD) {
         return false;
     }
+    unpack->kind = (enum ps_unpack_kind)kind;
     window = read_bytes(reader, unpack->window_size_bytes);
     if (window != NULL) {
         memcpy(unpack->window, window, unpack->window_size_bytes);

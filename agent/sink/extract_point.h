@@ -14,8 +14,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "sink/dest_tree.h"
-#include "sink/gunzip.h"
 #include "sink/object_pull.h"
+#include "sink/unpack.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ struct ps_extract_point {
     bool restartable;  /* false: only the counts above are set; the object is read from its start */
     uint64_t next_bytes;        /* offset of the next entry's header in the unpacked archive */
     struct ps_object_mark mark; /* where the object is fetched from */
-    struct ps_gunzip_point unpack;
+    struct ps_unpack_point unpack;
 };
 
 /** Append *point to *buf. Errors: those of buf. */

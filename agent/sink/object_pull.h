@@ -1,7 +1,7 @@
 /**
  * object_pull - the bytes of an object as they are pulled: counted and hashed, with the places a later run can begin at.
  *
- * Flow:    a pull of bytes -> [object_pull] -> sink/gunzip.h; its checksum -> who verifies the object
+ * Flow:    a pull of bytes -> [object_pull] -> sink/unpack.h; its checksum -> who verifies the object
  * Thread:  one at a time; blocks in the pull
  * Source:  CRCs of parts combine (hash/checksum.h): that of the bytes before an offset is all a later run needs of them
  */

@@ -37,6 +37,12 @@ enum {
     ZSTD_LEVEL = 3
 };
 
+/**
+ * zstd: bytes of a frame, unpacked. An extraction can go on only where a frame begins. Lower: the threads wait for each
+ * other at each end. Higher: more is fetched again after a kill.
+ */
+#define ZSTD_FRAME_BYTES ((size_t)64 * 1024 * 1024)
+
 struct ps_archive_reader {
     char *root;
     const struct ps_tree_filter *filter;
@@ -51,9 +57,10 @@ struct ps_archive_reader {
     size_t ready_taken_bytes;
     struct ps_link_table links;
     struct ps_archive_source
-        *file;       /* the file whose bytes are being read; NULL = between entries */
-    bool encoded;    /* the encoder is at its end */
-    ZSTD_CCtx *zstd; /* NULL = not wanted */
+        *file;          /* the file whose bytes are being read; NULL = between entries */
+    bool encoded;       /* the encoder is at its end */
+    ZSTD_CCtx *zstd;    /* NULL = not wanted */
+    size_t frame_bytes; /* zstd: what the frame under way has taken */
     bool ended;
     uint8_t digest[32];        /* of the first walk */
     struct ps_hasher digester; /* of the second */
@@ -157,6 +164,34 @@ static enum ps_code zstd_init(struct ps_archive_reader *reader, struct ps_err *e
     return PS_OK;
 }
 
+/* A frame ends when it is full or nothing more comes. */
+static enum ps_code take_packed(struct ps_archive_reader *reader, void *into, size_t size,
+                                size_t *got_out, struct ps_err *err)
+{
+    size_t left_bytes = reader->ready.size_bytes - reader->ready_taken_bytes;
+    size_t room_bytes = ZSTD_FRAME_BYTES - reader->frame_bytes;
+    bool fills = left_bytes >= room_bytes;
+    bool last = reader->encoded && left_bytes <= room_bytes;
+    ZSTD_inBuffer in = { ps_buf_peek(&reader->ready) + reader->ready_taken_bytes,
+                         fills ? room_bytes : left_bytes, 0 };
+    ZSTD_outBuffer out = { into, size, 0 };
+    size_t status =
+        ZSTD_compressStream2(reader->zstd, &out, &in, fills || last ? ZSTD_e_end : ZSTD_e_continue);
+
+    if (ZSTD_isError(status) != 0) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "%s: zstd: %s", reader->root,
+                          ZSTD_getErrorName(status));
+    }
+    reader->ready_taken_bytes += in.pos;
+    reader->frame_bytes += in.pos;
+    *got_out = out.pos;
+    if ((fills || last) && status == 0) {
+        reader->frame_bytes = 0;
+        reader->ended = last;
+    }
+    return PS_OK;
+}
+
 /* Take of what is ready, through zstd where it is wanted; *got_out bytes at into. */
 static enum ps_code take_ready(struct ps_archive_reader *reader, void *into, size_t size,
                                size_t *got_out, struct ps_err *err)
@@ -170,18 +205,11 @@ static enum ps_code take_ready(struct ps_archive_reader *reader, void *into, siz
         reader->ready_taken_bytes += *got_out;
         reader->ended = reader->encoded && *got_out == left_bytes;
     } else {
-        ZSTD_inBuffer in = { from, left_bytes, 0 };
-        ZSTD_outBuffer out = { into, size, 0 };
-        size_t status = ZSTD_compressStream2(reader->zstd, &out, &in,
-                                             reader->encoded ? ZSTD_e_end : ZSTD_e_continue);
+        enum ps_code code = take_packed(reader, into, size, got_out, err);
 
-        if (ZSTD_isError(status) != 0) {
-            return ps_err_set(err, PS_E_NO_MEMORY, "%s: zstd: %s", reader->root,
-                              ZSTD_getErrorName(status));
+        if (code != PS_OK) {
+            return code;
         }
-        reader->ready_taken_bytes += in.pos;
-        *got_out = out.pos;
-        reader->ended = reader->encoded && status == 0;
     }
     if (reader->ready_taken_bytes == reader->ready.size_bytes) {
         ps_buf_rewind(&reader->ready);
@@ -347,6 +375,7 @@ static enum ps_code add_maker(const struct ps_archive_reader *reader, uint8_t di
     ps_hasher_update(&hasher, text, strlen(text));
     if (reader->format == PS_ARCHIVE_TAR_ZST) {
         digest_number(&hasher, ZSTD_versionNumber());
+        digest_number(&hasher, ZSTD_FRAME_BYTES);
     }
     sum = ps_hasher_finish(&hasher);
     memcpy(digest + PS_ARCHIVE_CONTENT_BYTES, sum.bytes, 32 - PS_ARCHIVE_CONTENT_BYTES);

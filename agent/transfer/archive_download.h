@@ -15,9 +15,9 @@
  *   FORGETTING all entries                                       DONE
  *   DONE       the directory, no record; or as before an error
  *
- * A run after a kill fetches a tar, a zip or anything in gzip from there by a range with If-Match. A tar.zst, or an object
- * whose checksum is MD5 or SHA-256, which cannot be joined, is fetched again from the start, and the entries that are
- * finished are passed over.
+ * A run after a kill fetches a tar, a zip or anything in gzip from there by a range with If-Match, zstd from the last
+ * frame. zstd of one frame, or an object whose checksum is MD5 or SHA-256, which cannot be joined, is fetched again from
+ * the start, and the entries that are finished are passed over.
  */
 #ifndef PS_TRANSFER_ARCHIVE_DOWNLOAD_H
 #define PS_TRANSFER_ARCHIVE_DOWNLOAD_H

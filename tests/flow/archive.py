@@ -144,7 +144,7 @@ def noted(rig, process, dest, state):
     kill(process)
 
 
-def killed_and_run_again(rig, get, dest, *more):
+def killed_and_run_again(rig, get, dest, *more, saved="resumed_bytes"):
     """The result of a run after a kill behind a note; the kill may have been too early or too late, so until it is not."""
     for _ in range(30):
         shutil.rmtree(dest, ignore_errors=True)
@@ -152,7 +152,7 @@ def killed_and_run_again(rig, get, dest, *more):
         noted(rig, process, dest, rig.dir / "state" / "data.mdb")
         if process.returncode == -signal.SIGKILL:
             left = rig.result(*get, *more)
-            if left["resumed_entries"] > 0 or more:
+            if left[saved] > 0 or more:
                 return left
     raise AssertionError("never killed behind a note")
 
@@ -163,8 +163,10 @@ def goes_on(rig, tree):
         url, dest = rig.url("g." + name), rig.dir / ("on." + name)
         rig.run("put", "-q", tree, url, "--archive", name)
         get = ("get", "-q", url, dest, "--extract")
-        result = killed_and_run_again(rig, get, dest)
-        assert result["verified"] and (result["resumed_bytes"] > 0) == (name != "tar.zst"), result
+        # A frame of zstd has 64 MiB of the tar: more than the short test's tree.
+        saved = "resumed_entries" if name == "tar.zst" and not LONG else "resumed_bytes"
+        result = killed_and_run_again(rig, get, dest, saved=saved)
+        assert result["verified"] and result["resumed_entries"] > 0, result
         same(tree, dest)
         same_metadata(tree, dest)
         assert not list(dest.glob(".purser*"))

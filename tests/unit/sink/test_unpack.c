@@ -1,10 +1,10 @@
-#include "sink/gunzip.h"
+#include "sink/unpack.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
 #include <zlib.h>
 
-TestSuite(gunzip, .timeout = 20);
+TestSuite(unpack, .timeout = 20);
 
 #define RAW_BYTES ((size_t)300000)
 
@@ -51,17 +51,17 @@ static size_t pack(unsigned char *into, size_t room, const unsigned char *from, 
 static enum ps_code unpack(const unsigned char *data, size_t size, size_t step, size_t *total_out)
 {
     struct source source = { data, size, 0, step };
-    struct ps_gunzip *gunzip = NULL;
+    struct ps_unpack *unpack = NULL;
     enum ps_code code;
     size_t got = 1;
 
     *total_out = 0;
-    cr_assert_eq(ps_gunzip_new(&gunzip, pull, &source, NULL), PS_OK);
+    cr_assert_eq(ps_unpack_new(&unpack, pull, &source, NULL), PS_OK);
     do {
-        code = ps_gunzip_read(gunzip, back + *total_out, sizeof(back) - *total_out, &got, NULL);
+        code = ps_unpack_read(unpack, back + *total_out, sizeof(back) - *total_out, &got, NULL);
         *total_out += got;
     } while (code == PS_OK && got > 0);
-    ps_gunzip_free(gunzip);
+    ps_unpack_free(unpack);
     return code;
 }
 
@@ -72,7 +72,7 @@ static void fill_raw(void)
     }
 }
 
-Test(gunzip, unpacks_members_and_passes_what_is_no_gzip)
+Test(unpack, unpacks_members_and_passes_what_is_no_gzip)
 {
     static const size_t steps[] = { 1, 7, 65536, RAW_BYTES };
     size_t first;
@@ -99,7 +99,7 @@ Test(gunzip, unpacks_members_and_passes_what_is_no_gzip)
     cr_assert_eq(total, 1);
 }
 
-Test(gunzip, sees_wrong_checksums_and_cuts)
+Test(unpack, sees_wrong_checksums_and_cuts)
 {
     size_t size;
     size_t total = 0;
