@@ -3,6 +3,7 @@
 #include "base/str.h"
 
 #include <errno.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /**
@@ -52,8 +53,22 @@ enum ps_code ps_state_error(int rc, const char *what, struct ps_err *err)
     return ps_err_set(err, code, "state: %s: %s", what, mdb_strerror(rc));
 }
 
+/** Free bytes of a disk that count as none: a commit writes up to so much at once. */
+#define DISK_FULL_BYTES ((uint64_t)1024 * 1024)
+
+/* The last write that fits a full disk is a short one, which LMDB calls EIO (mdb_page_flush). */
+static bool is_disk_full(const struct ps_state *state)
+{
+    struct statvfs disk;
+    int fd = -1;
+
+    return mdb_env_get_fd(state->env, &fd) == 0 && fstatvfs(fd, &disk) == 0 &&
+           (uint64_t)disk.f_bavail * disk.f_frsize < DISK_FULL_BYTES;
+}
+
 enum ps_code ps_txn_fail(struct ps_txn *txn, int rc, const char *what)
 {
+    rc = rc == EIO && is_disk_full(txn->state) ? ENOSPC : rc;
     txn->rc = rc;
     return ps_state_error(rc, what, txn->err);
 }

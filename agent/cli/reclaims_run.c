@@ -105,7 +105,7 @@ static void print_result(const struct run *run)
     if (result->delete_marker_count > 0) {
         (void)fprintf(stderr,
                       "%" PRIu64 " are in versioned buckets: a delete marker hides them, the bytes "
-                      "stay until their versions expire\n",
+                      "stay until their versions expire (lifecycle rows: expire_noncurrent)\n",
                       result->delete_marker_count);
     }
     if (result->damaged_count > 0) {

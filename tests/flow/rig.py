@@ -45,8 +45,9 @@ def sha256(path):
 class Rig:
     """kind: "file", "versitygw", "minio", "ceph" or "oss" (the double). The last three need purser-test-python."""
 
-    def __init__(self, kind):
+    def __init__(self, kind, versioning=False):
         self.kind = kind
+        self.versioning = versioning  # versitygw: keep old versions, once a bucket asks for it
         self.keeps_checksums = kind != "ceph"  # RGW since Squid; Debian 12 has Pacific
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="purser-flow-"))
         # No metadata service is asked: on a machine in a cloud there would be one.
@@ -102,9 +103,13 @@ class Rig:
             # ext4's 4 KiB, some hundred parts.
             (self.data / "bkt").mkdir(exist_ok=True)
             (self.dir / "sidecar").mkdir(exist_ok=True)
+            versions = []
+            if self.versioning:
+                (self.dir / "versions").mkdir(exist_ok=True)
+                versions = ["--versioning-dir", str(self.dir / "versions")]
             self.server = subprocess.Popen(
                 ["versitygw", "--port", f"127.0.0.1:{self.port}", "posix", "--sidecar", str(self.dir / "sidecar"),
-                 str(self.data)], stdout=log, stderr=log,
+                 *versions, str(self.data)], stdout=log, stderr=log,
                 env=dict(os.environ, ROOT_ACCESS_KEY="testkey123", ROOT_SECRET_KEY="testsecret123"))
         elif self.kind == "oss":
             double = pathlib.Path(__file__).parent.parent / "support" / "oss_double.py"
