@@ -151,7 +151,9 @@ static bool start_copy(struct ps_sweep_delete *own, struct request *request, str
         return false;
     }
     if (artifact.size_bytes > own->store->store->capabilities.single_put_max_bytes) {
-        (void)ps_err_set(err, PS_E_TOO_LARGE, "larger than one copy may be: a lifecycle rule can");
+        (void)ps_err_set(err, PS_E_TOO_LARGE,
+                         "larger than one copy may be: a lifecycle rule (archive) or `purser cp` "
+                         "onto itself can");
         return false;
     }
     copy.from_if_match = artifact.etag[0] != '\0' ? artifact.etag : NULL;

@@ -16,6 +16,22 @@
 /** Pages that show fewer keys of ours than this are dearer than HEADs. */
 #define LIST_KEYS_PER_PAGE 100
 
+/** Lists of one bucket under way at once. Higher: a store that is busy is kept busier. */
+#define LISTS_MAX 8
+
+/** Keys of ours that make a list of their own worth it: those of a page. */
+#define LIST_KEYS_MIN 1000
+
+/* A run of entries that one list is read for. */
+struct listing {
+    struct ps_verify *verify;
+    size_t begin;
+    size_t end;
+    size_t at; /* the entry that is waited for */
+    size_t page_count;
+    struct ps_store_op *op; /* NULL = it has ended */
+};
+
 struct head {
     struct ps_verify *verify;
     struct ps_sweep_entry *entry; /* NULL = free */
@@ -33,10 +49,11 @@ struct ps_verify {
     size_t begin;
     size_t end;
     struct ps_open_store *store;
-    bool *seen; /* by index: the list told */
-    size_t at;  /* list: the entry that is waited for; heads: the next to ask about */
-    size_t page_count;
-    struct ps_store_op *op; /* the list */
+    bool *seen; /* by index: a list told */
+    size_t at;  /* heads: the next to ask about */
+    struct listing lists[LISTS_MAX];
+    size_t list_count;      /* under way */
+    struct ps_store_op *op; /* the probe */
     struct head heads[HEADS_MAX];
     size_t head_count;
     size_t found_count;
@@ -81,68 +98,93 @@ static size_t common_prefix(const char *a, const char *b)
     return length;
 }
 
-static void take_listed(struct ps_verify *verify, const struct ps_object_info *info)
+static void take_listed(struct listing *list, const struct ps_object_info *info)
 {
-    while (verify->at < verify->end &&
-           strcmp(verify->order.entries[verify->at].key, info->key) < 0) {
-        verify->at++; /* not listed: a HEAD will tell */
+    struct ps_verify *verify = list->verify;
+
+    while (list->at < list->end && strcmp(verify->order.entries[list->at].key, info->key) < 0) {
+        list->at++; /* not listed: a HEAD will tell */
     }
-    if (verify->at < verify->end && strcmp(verify->order.entries[verify->at].key, info->key) == 0) {
-        verify->seen[verify->at] = true;
-        take_info(verify, &verify->order.entries[verify->at], info);
-        verify->at++;
+    if (list->at < list->end && strcmp(verify->order.entries[list->at].key, info->key) == 0) {
+        verify->seen[list->at] = true;
+        take_info(verify, &verify->order.entries[list->at], info);
+        list->at++;
     }
 }
 
-static void end_list(struct ps_verify *verify, bool cancel)
+static void end_list(struct listing *list, bool cancel)
 {
-    struct ps_store_op *op = verify->op;
+    struct ps_verify *verify = list->verify;
+    struct ps_store_op *op = list->op;
 
-    verify->op = NULL;
+    list->op = NULL;
+    verify->list_count--;
     if (cancel) {
         ps_store_cancel(op);
     }
-    verify->at = verify->begin;
-    step(verify);
+    if (verify->list_count == 0) {
+        step(verify);
+    }
 }
 
 static void on_page(void *user, const struct ps_object_info *objects, size_t count, bool more,
                     const struct ps_err *err)
 {
-    struct ps_verify *verify = user;
-    size_t wanted = verify->end - verify->begin;
+    struct listing *list = user;
+    size_t wanted = list->end - list->begin;
 
     if (err != NULL) { /* may not list: HEADs may be allowed */
-        end_list(verify, false);
+        end_list(list, false);
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        take_listed(verify, &objects[i]);
+        take_listed(list, &objects[i]);
     }
-    verify->page_count++;
+    list->page_count++;
     if (!more) {
-        end_list(verify, false);
-    } else if (verify->at >= verify->end || verify->page_count > wanted / LIST_KEYS_PER_PAGE + 2) {
-        end_list(verify, true);
+        end_list(list, false);
+    } else if (list->at >= list->end || list->page_count > wanted / LIST_KEYS_PER_PAGE + 2) {
+        end_list(list, true);
     }
 }
 
-/* start_after leaves out its own key: the first one is asked for by a HEAD. */
-static bool start_list(struct ps_verify *verify)
+/* start_after leaves out its own key: it is the entry before, and the very first is asked for by a HEAD. */
+static void start_list(struct listing *list)
 {
-    const struct ps_sweep_entry *first = &verify->order.entries[verify->begin];
-    const struct ps_sweep_entry *last = &verify->order.entries[verify->end - 1];
+    struct ps_verify *verify = list->verify;
+    const struct ps_sweep_entry *first = &verify->order.entries[list->begin];
+    const struct ps_sweep_entry *last = &verify->order.entries[list->end - 1];
+    bool is_first = list->begin == verify->begin;
     char *prefix = ps_strndup(first->key, common_prefix(first->key, last->key));
-    const struct ps_list_request request = { .prefix = prefix, .start_after = first->key };
+    const struct ps_list_request request = { .prefix = prefix,
+                                             .start_after = is_first ? first->key : first[-1].key };
     struct ps_err err;
 
-    verify->at = verify->begin + 1;
-    verify->page_count = 0;
-    if (prefix != NULL) {
-        verify->op = ps_store_list(verify->store->store, &request, on_page, verify, &err);
-    }
+    list->at = list->begin + (is_first ? 1 : 0);
+    list->page_count = 0;
+    list->op =
+        prefix != NULL ? ps_store_list(verify->store->store, &request, on_page, list, &err) : NULL;
+    verify->list_count += list->op != NULL ? 1 : 0;
     free(prefix);
-    return verify->op != NULL;
+}
+
+/* A bucket tells a page at a time and each page only after the one before: runs of keys are listed side by side. */
+static bool start_lists(struct ps_verify *verify)
+{
+    size_t wanted = verify->end - verify->begin;
+    size_t count = wanted / LIST_KEYS_MIN;
+
+    count = count < 1 ? 1 : count;
+    count = count < LISTS_MAX ? count : LISTS_MAX;
+    for (size_t i = 0; i < count; i++) {
+        struct listing *list = &verify->lists[i];
+
+        list->verify = verify;
+        list->begin = verify->begin + wanted * i / count;
+        list->end = verify->begin + wanted * (i + 1) / count;
+        start_list(list);
+    }
+    return verify->list_count > 0;
 }
 
 /* --- one by one --- */
@@ -278,7 +320,7 @@ static bool start_group(struct ps_verify *verify)
         return false;
     }
     return !verify->store->store->capabilities.local && verify->end - verify->begin >= LIST_FROM &&
-           start_list(verify);
+           start_lists(verify);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -295,7 +337,7 @@ static void on_closed(uv_handle_t *handle)
 static void step(struct ps_verify *verify)
 {
     for (;;) {
-        if (verify->op != NULL) {
+        if (verify->op != NULL || verify->list_count > 0) {
             return;
         }
         start_heads(verify);
