@@ -132,14 +132,6 @@ static void set_text(struct ps_exchange *exchange, bool is_last)
 
 /* --- from the store --- */
 
-static void wake_reader(struct ps_exchange *exchange)
-{
-    if (exchange->body.waiting) {
-        exchange->body.waiting = false;
-        ps_httpd_wake(exchange->request);
-    }
-}
-
 static void cut(struct ps_exchange *exchange, const struct ps_err *err)
 {
     struct ps_gateway *gateway = exchange->gateway;
@@ -150,7 +142,7 @@ static void cut(struct ps_exchange *exchange, const struct ps_err *err)
     gateway->stats.corrupt_count += err->code == PS_E_CORRUPT ? 1 : 0;
     exchange->body.failed = true;
     exchange->body.block_taken_bytes = exchange->body.block_used_bytes;
-    wake_reader(exchange);
+    ps_httpd_cut(exchange->request);
 }
 
 /* Called with the last bytes, before they can be read: a user never gets a whole body that is wrong. */
@@ -173,11 +165,47 @@ static bool is_right(struct ps_exchange *exchange)
     return false;
 }
 
+/* False: no memory. */
+static bool keep(struct ps_gateway_body *body, const char *data, size_t size_bytes)
+{
+    if (body->block == NULL) {
+        body->block = malloc(body->block_capacity_bytes);
+        if (body->block == NULL) {
+            return false;
+        }
+    }
+    memcpy(body->block + body->block_used_bytes, data, size_bytes);
+    body->block_used_bytes += size_bytes;
+    return true;
+}
+
+static enum ps_push take_data(struct ps_exchange *exchange, const char *data, size_t size_bytes)
+{
+    struct ps_gateway_body *body = &exchange->body;
+    bool is_last;
+
+    if (body->verify) {
+        ps_hasher_update(&body->hasher, data, size_bytes);
+    }
+    body->range_received_bytes += size_bytes;
+    body->failing_from_ms = 0;
+    exchange->gateway->stats.store_bytes += size_bytes;
+    is_last = body->range_received_bytes >= range_length(exchange);
+    if (is_last && !is_right(exchange)) {
+        return PS_PUSH_STOP;
+    }
+    if (!keep(body, data, size_bytes)) {
+        return PS_PUSH_STOP;
+    }
+    ps_httpd_wake(exchange->request);
+    ps_httpd_push_soon(exchange->request);
+    return is_last ? PS_PUSH_TAKEN : PS_PUSH_FULL; /* the last: let the store end */
+}
+
 static enum ps_push on_data(void *user, const void *data, size_t size_bytes)
 {
     struct ps_exchange *exchange = user;
-    struct ps_gateway_body *body = &exchange->body;
-    bool is_last;
+    const struct ps_gateway_body *body = &exchange->body;
 
     if (body->failed || exchange->state != PS_EXCHANGE_SENDING ||
         size_bytes > body->block_capacity_bytes) {
@@ -186,20 +214,7 @@ static enum ps_push on_data(void *user, const void *data, size_t size_bytes)
     if (body->block_used_bytes + size_bytes > body->block_capacity_bytes) {
         return PS_PUSH_PAUSE;
     }
-    memcpy(body->block + body->block_used_bytes, data, size_bytes);
-    if (body->verify) {
-        ps_hasher_update(&body->hasher, data, size_bytes);
-    }
-    body->block_used_bytes += size_bytes;
-    body->range_received_bytes += size_bytes;
-    body->failing_from_ms = 0;
-    exchange->gateway->stats.store_bytes += size_bytes;
-    is_last = body->range_received_bytes >= range_length(exchange);
-    if (is_last && !is_right(exchange)) {
-        return PS_PUSH_STOP;
-    }
-    wake_reader(exchange);
-    return is_last ? PS_PUSH_TAKEN : PS_PUSH_FULL; /* the last: let the store end */
+    return take_data(exchange, data, size_bytes);
 }
 
 static void on_info(void *user, const struct ps_object_info *info)
@@ -227,13 +242,6 @@ static bool start_get(struct ps_exchange *exchange, struct ps_err *err)
         .on_info = on_info,
     };
 
-    if (body->block == NULL) {
-        body->block = malloc(body->block_capacity_bytes);
-    }
-    if (body->block == NULL) {
-        (void)ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
-        return false;
-    }
     if (exchange->range_count > 0 || body->range_received_bytes > 0) {
         request.has_range = true;
         request.offset_bytes = offset_bytes + body->range_received_bytes;
@@ -380,10 +388,9 @@ static size_t take_block(struct ps_exchange *exchange, void *into, size_t size)
 
 static void on_pace(uv_timer_t *timer)
 {
-    struct ps_exchange *exchange = timer->data;
+    const struct ps_exchange *exchange = timer->data;
 
-    exchange->body.waiting = true;
-    wake_reader(exchange);
+    ps_httpd_wake(exchange->request);
 }
 
 size_t ps_gateway_paced(struct ps_exchange *exchange, size_t size)
@@ -425,7 +432,6 @@ ssize_t ps_gateway_body_read(void *user, void *into, size_t size)
     }
     size = ps_gateway_paced(exchange, size);
     if (size == 0) {
-        body->waiting = true;
         return PS_HTTPD_LATER;
     }
     if (body->text != NULL) {
@@ -433,10 +439,30 @@ ssize_t ps_gateway_body_read(void *user, void *into, size_t size)
     } else if (body->block_taken_bytes < body->block_used_bytes) {
         got_bytes = take_block(exchange, into, size);
     } else {
-        body->waiting = true;
         return PS_HTTPD_LATER;
     }
     exchange->sent_bytes += got_bytes;
     exchange->gateway->stats.sent_bytes += got_bytes;
     return (ssize_t)got_bytes;
+}
+
+void ps_gateway_body_on_room(void *user)
+{
+    struct ps_exchange *exchange = user;
+    struct ps_gateway_body *body = &exchange->body;
+
+    size_t taken_bytes = 0;
+
+    if (body->block_used_bytes > 0) {
+        taken_bytes = ps_httpd_push(exchange->request, body->block + body->block_taken_bytes,
+                                    body->block_used_bytes - body->block_taken_bytes);
+    }
+    body->block_taken_bytes += taken_bytes;
+    exchange->sent_bytes += taken_bytes;
+    exchange->gateway->stats.sent_bytes += taken_bytes;
+    if (body->block_taken_bytes == body->block_used_bytes) {
+        body->block_taken_bytes = 0;
+        body->block_used_bytes = 0;
+        ps_store_wake(exchange->op);
+    }
 }

@@ -61,7 +61,6 @@ struct ps_gateway_body {
     struct ps_hasher hasher;
     uint64_t rate_bytes_per_s; /* 0 = no limit */
     uv_timer_t *pacer;         /* wakes the reader when the rate allows more; NULL = none */
-    bool waiting;              /* the reader was told LATER */
     uint64_t
         failing_from_ms; /* loop time of the store's first failure since its last byte; 0 = none */
     uv_timer_t *again;   /* a store that failed in mid-stream is asked again; NULL = none */
@@ -197,6 +196,8 @@ uint64_t ps_gateway_body_size(const struct ps_exchange *exchange);
 PS_MUST_USE size_t ps_gateway_paced(struct ps_exchange *exchange, size_t size);
 /** For ps_httpd_send_stream; user is the exchange. */
 ssize_t ps_gateway_body_read(void *user, void *into, size_t size);
+/** For ps_httpd_send_pushed. */
+void ps_gateway_body_on_room(void *user);
 void ps_gateway_body_clear(struct ps_gateway_body *body);
 
 /** Headers of the object are there for the first time. In gateway_object.c, called by the body. */

@@ -195,9 +195,15 @@ static void send_headers(struct ps_exchange *exchange)
         add_content_range(exchange);
     }
     exchange->state = exchange->is_head ? PS_EXCHANGE_ENDED : PS_EXCHANGE_SENDING;
-    ps_httpd_send_stream(exchange->request, exchange->range_count > 0 ? 206 : 200,
-                         ps_gateway_body_size(exchange), exchange->body.block_capacity_bytes,
-                         ps_gateway_body_read, exchange);
+    if (exchange->range_count > 1 || exchange->body.rate_bytes_per_s != 0) {
+        ps_httpd_send_stream(exchange->request, exchange->range_count > 0 ? 206 : 200,
+                             ps_gateway_body_size(exchange), exchange->body.block_capacity_bytes,
+                             ps_gateway_body_read, exchange);
+    } else {
+        ps_httpd_send_pushed(exchange->request, exchange->range_count > 0 ? 206 : 200,
+                             ps_gateway_body_size(exchange), exchange->body.block_capacity_bytes,
+                             ps_gateway_body_read, ps_gateway_body_on_room, exchange);
+    }
 }
 
 static void send_not_modified(struct ps_exchange *exchange)

@@ -116,8 +116,26 @@ void ps_httpd_send_stream(struct ps_httpd_request *request, unsigned status, uin
                           size_t block_bytes, ssize_t (*read)(void *user, void *into, size_t size),
                           void *user);
 
+/**
+ * The same for a known size, but most of the bytes go past libmicrohttpd, from the caller's memory straight to the socket:
+ * ps_httpd_push. That is for large answers without TLS; others are read as above, and push takes nothing. The last byte is
+ * always read, so that libmicrohttpd ends the answer. on_room: push may take bytes (again).
+ */
+void ps_httpd_send_pushed(struct ps_httpd_request *request, unsigned status, uint64_t size_bytes,
+                          size_t block_bytes, ssize_t (*read)(void *user, void *into, size_t size),
+                          void (*on_room)(void *user), void *user);
+
+/** Bytes taken of the next ones of the answer, 0..size. Of those that were not, on_room or read come to ask. */
+PS_MUST_USE size_t ps_httpd_push(struct ps_httpd_request *request, const void *data, size_t size);
+
+/** Have on_room called once the loop has read what there is: libcurl hands on 16 KiB at a time, a send should be larger. */
+void ps_httpd_push_soon(struct ps_httpd_request *request);
+
 /** Ask read again after LATER. Safe at any time before on_end. */
 void ps_httpd_wake(struct ps_httpd_request *request);
+
+/** A stream cannot go on: the connection is cut. Safe at any time before on_end; read is not called any more. */
+void ps_httpd_cut(struct ps_httpd_request *request);
 
 /** What was answered; 0 = nothing. For logs and metrics, in on_end. */
 unsigned ps_httpd_status(const struct ps_httpd_request *request);

@@ -23,6 +23,7 @@
 /** One connection; lives as long as libmicrohttpd's. */
 struct ps_httpd_connection {
     struct ps_httpd *httpd;
+    struct ps_httpd_request *request; /* the one under way; NULL = none */
     struct ps_httpd_connection *next;
     struct ps_httpd_connection **link;
     int fd;
@@ -60,6 +61,18 @@ struct ps_httpd_request {
     size_t header_count;
     ssize_t (*read)(void *user, void *into, size_t size);
     void *read_user;
+    bool is_cut; /* read is not called any more */
+
+    /* Of an answer that is pushed. libmicrohttpd believes that its body is one byte: it sends the headers, with a
+     * Content-Length of ours, is suspended while all bytes but the last are pushed, and then sends that. */
+    void (*on_room)(void *user);
+    uint64_t push_left_bytes;           /* 0 = read the rest */
+    bool headers_out;                   /* push may begin */
+    bool blocked;                       /* the socket is full: room is watched */
+    uint64_t pushed_at_ms;              /* loop time of the last progress */
+    uv_poll_t *room;                    /* NULL = not needed yet */
+    struct ps_httpd_request *soon_next; /* in httpd->soon; soon_link NULL = not in it */
+    struct ps_httpd_request **soon_link;
 };
 
 struct ps_httpd {
@@ -72,12 +85,17 @@ struct ps_httpd {
     char address[128];
     size_t header_limit_bytes;
     uint64_t header_timeout_ms;
+    uint64_t stall_timeout_ms;
+    bool has_tls;
     void (*on_request)(void *user, struct ps_httpd_request *request);
     void (*on_end)(void *user, struct ps_httpd_request *request);
     void *user;
-    uv_poll_t *poll;   /* libmicrohttpd's epoll descriptor */
-    uv_timer_t *timer; /* its timeouts */
-    uv_timer_t *sweep; /* the header deadline */
+    uv_poll_t *poll;       /* libmicrohttpd's epoll descriptor */
+    uv_timer_t *timer;     /* its timeouts */
+    uv_timer_t *sweep;     /* the header deadline */
+    uv_prepare_t *prepare; /* behind the loop's timers, */
+    uv_check_t *check;     /* and behind its descriptors: for what is pushed soon */
+    struct ps_httpd_request *soon;
     struct ps_httpd_connection *connections;
     size_t connection_count;
     bool running; /* MHD_run is on the stack */
@@ -96,6 +114,12 @@ void ps_httpd_on_completed(void *user, struct MHD_Connection *mhd, void **reques
 
 /** The connection's own struct. */
 struct ps_httpd_connection *ps_httpd_connection_of(struct MHD_Connection *mhd);
+
+/** Go on with a request that waits, as one that is cut. */
+void ps_httpd_request_cut(struct ps_httpd_request *request);
+
+/** on_room of those that are to be pushed soon. */
+void ps_httpd_push_all(struct ps_httpd *httpd);
 
 /** Run libmicrohttpd soon: something was resumed. */
 void ps_httpd_kick(struct ps_httpd *httpd);

@@ -3,6 +3,11 @@
 #include "base/str.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -131,6 +136,7 @@ static enum MHD_Result ask(struct ps_httpd_request *request)
 
     if (connection != NULL) {
         connection->has_request = true;
+        connection->request = request;
     }
     if (request->state == PS_HTTPD_RECEIVING) {
         request->state = PS_HTTPD_ASKED;
@@ -185,8 +191,29 @@ enum MHD_Result ps_httpd_on_call(void *user, struct MHD_Connection *mhd, const c
     return ask(request);
 }
 
+static void free_handle(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void soon_take_off(struct ps_httpd_request *request)
+{
+    if (request->soon_link != NULL) {
+        *request->soon_link = request->soon_next;
+        if (request->soon_next != NULL) {
+            request->soon_next->soon_link = request->soon_link;
+        }
+        request->soon_link = NULL;
+    }
+}
+
 static void request_free(struct ps_httpd_request *request)
 {
+    soon_take_off(request);
+    if (request->room != NULL) {
+        uv_close((uv_handle_t *)request->room,
+                 free_handle); /* before libmicrohttpd closes the socket */
+    }
     if (request->response != NULL) {
         MHD_destroy_response(request->response);
     }
@@ -207,6 +234,7 @@ void ps_httpd_on_completed(void *user, struct MHD_Connection *mhd, void **reques
 
     if (connection != NULL) {
         connection->has_request = false;
+        connection->request = NULL;
         connection->waiting_from_ms = uv_now(httpd->loop);
     }
     if (request == NULL) {
@@ -348,16 +376,46 @@ void ps_httpd_send_text(struct ps_httpd_request *request, unsigned status, const
                                            MHD_RESPMEM_MUST_COPY));
 }
 
+static void watch_room(struct ps_httpd_request *request);
+
+static ssize_t wait_in_mhd(struct ps_httpd_request *request)
+{
+    request->suspended = true;
+    MHD_suspend_connection(request->mhd);
+    return 0;
+}
+
+/* The first call: the headers are with the system. */
+static ssize_t begin_push(struct ps_httpd_request *request)
+{
+    const int off = 0;
+    struct ps_httpd_connection *connection = ps_httpd_connection_of(request->mhd);
+
+    if (connection == NULL) {
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
+    (void)setsockopt(connection->fd, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
+    request->headers_out = true;
+    (void)wait_in_mhd(request);
+    watch_room(request); /* there is some: on_room comes from the loop */
+    return 0;
+}
+
 static ssize_t read_stream(void *user, uint64_t position, char *into, size_t size)
 {
     struct ps_httpd_request *request = user;
-    ssize_t got_bytes = request->read(request->read_user, into, size);
+    ssize_t got_bytes;
 
     (void)position;
+    if (request->is_cut) {
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
+    if (request->push_left_bytes > 0) {
+        return request->headers_out ? wait_in_mhd(request) : begin_push(request);
+    }
+    got_bytes = request->read(request->read_user, into, size);
     if (got_bytes == PS_HTTPD_LATER) {
-        request->suspended = true;
-        MHD_suspend_connection(request->mhd);
-        return 0;
+        return wait_in_mhd(request);
     }
     if (got_bytes == PS_HTTPD_END) {
         return MHD_CONTENT_READER_END_OF_STREAM;
@@ -377,9 +435,140 @@ void ps_httpd_send_stream(struct ps_httpd_request *request, unsigned status, uin
                                              block_bytes, read_stream, request, NULL));
 }
 
+/* --- bytes that go past libmicrohttpd --- */
+
+/** What is smaller goes out with its headers in one piece. */
+#define PUSH_FROM_BYTES ((uint64_t)256 * 1024)
+
+static void on_room(uv_poll_t *poll, int status, int events)
+{
+    struct ps_httpd_request *request = poll->data;
+
+    (void)status; /* an error is told by send(2) */
+    (void)events;
+    (void)uv_poll_stop(poll);
+    request->blocked = false;
+    request->on_room(request->read_user);
+}
+
+static void watch_room(struct ps_httpd_request *request)
+{
+    struct ps_httpd_connection *connection = ps_httpd_connection_of(request->mhd);
+
+    if (request->room == NULL) {
+        request->room = malloc(sizeof(*request->room));
+        if (request->room == NULL ||
+            uv_poll_init_socket(request->httpd->loop, request->room, connection->fd) != 0) {
+            free(request->room);
+            request->room = NULL;
+            ps_httpd_request_cut(request);
+            return;
+        }
+        request->room->data = request;
+    }
+    request->blocked = true;
+    request->pushed_at_ms = uv_now(request->httpd->loop);
+    (void)uv_poll_start(request->room, UV_WRITABLE, on_room);
+}
+
+void ps_httpd_send_pushed(struct ps_httpd_request *request, unsigned status, uint64_t size_bytes,
+                          size_t block_bytes, ssize_t (*read)(void *user, void *into, size_t size),
+                          void (*on_room_fn)(void *user), void *user)
+{
+    struct MHD_Response *response;
+    char length[24];
+
+    if (request->httpd->has_tls || size_bytes < PUSH_FROM_BYTES ||
+        strcmp(request->method, "GET") != 0) {
+        ps_httpd_send_stream(request, status, size_bytes, block_bytes, read, user);
+        return;
+    }
+    request->read = read;
+    request->read_user = user;
+    request->on_room = on_room_fn;
+    request->push_left_bytes = size_bytes - 1;
+    response = MHD_create_response_from_callback(1, 1, read_stream, request, NULL);
+    (void)snprintf(length, sizeof(length), "%" PRIu64, size_bytes);
+    if (response != NULL &&
+        (MHD_set_response_options(response, MHD_RF_INSANITY_HEADER_CONTENT_LENGTH, MHD_RO_END) !=
+             MHD_YES ||
+         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_LENGTH, length) != MHD_YES)) {
+        MHD_destroy_response(response);
+        response = NULL;
+    }
+    answer(request, status, response);
+}
+
+size_t ps_httpd_push(struct ps_httpd_request *request, const void *data, size_t size)
+{
+    const struct ps_httpd_connection *connection = ps_httpd_connection_of(request->mhd);
+    size_t wanted = size < request->push_left_bytes ? size : (size_t)request->push_left_bytes;
+    ssize_t sent;
+
+    if (!request->headers_out || request->blocked || request->is_cut || wanted == 0) {
+        return 0;
+    }
+    do {
+        sent = send(connection->fd, data, wanted, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0 && errno != EAGAIN) {
+        ps_httpd_request_cut(request); /* the client went */
+        return 0;
+    }
+    sent = sent < 0 ? 0 : sent;
+    request->push_left_bytes -= (uint64_t)sent;
+    if (request->push_left_bytes == 0) {
+        resume(request); /* for the last byte */
+    } else if ((size_t)sent < wanted) {
+        watch_room(request);
+    }
+    return (size_t)sent;
+}
+
+void ps_httpd_push_soon(struct ps_httpd_request *request)
+{
+    struct ps_httpd *httpd = request->httpd;
+
+    if (request->soon_link == NULL && request->headers_out && !request->blocked) {
+        request->soon_next = httpd->soon;
+        if (httpd->soon != NULL) {
+            httpd->soon->soon_link = &request->soon_next;
+        }
+        httpd->soon = request;
+        request->soon_link = &httpd->soon;
+    }
+}
+
+void ps_httpd_push_all(struct ps_httpd *httpd)
+{
+    while (httpd->soon != NULL) {
+        struct ps_httpd_request *request = httpd->soon;
+
+        soon_take_off(request);
+        request->on_room(request->read_user);
+    }
+}
+
+void ps_httpd_request_cut(struct ps_httpd_request *request)
+{
+    request->is_cut = true;
+    request->blocked = false;
+    if (request->room != NULL) {
+        (void)uv_poll_stop(request->room);
+    }
+    resume(request);
+}
+
+void ps_httpd_cut(struct ps_httpd_request *request)
+{
+    if (request->state == PS_HTTPD_SENDING || request->state == PS_HTTPD_ANSWERED) {
+        ps_httpd_request_cut(request);
+    }
+}
+
 void ps_httpd_wake(struct ps_httpd_request *request)
 {
-    if (request->state == PS_HTTPD_SENDING) {
+    if (request->state == PS_HTTPD_SENDING && request->push_left_bytes == 0) {
         resume(request);
     }
 }
