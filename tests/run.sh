@@ -24,6 +24,7 @@ packages=(gcc ninja-build cmake pkg-config libcurl4-openssl-dev libssl-dev liblm
 long_packages=(clang-tidy-14 etcd-server openssl nginx-light chromium ceph-mon ceph-osd ceph-common radosgw)
 versitygw=v1.8.0
 grpcurl=v1.9.3
+ghz=v0.120.0
 h2spec=v2.2.1+incompatible
 minio=v0.0.0-20260212201848-7aac2a2c5b7c
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/purser-tests
@@ -94,6 +95,17 @@ install_apiserver() {
     echo "$version" >"$tools/kube-apiserver.version"
 }
 
+# Argo's controller and executor: see tests/argo/build_argo.sh.
+install_argo_programs() {
+    local version
+    version=$(cat tests/argo/build_argo.sh tests/argo/go.sum | sha256sum)
+    if [ -x "$tools/argoexec" ] && [ "$(cat "$tools/argoexec.version" 2>/dev/null)" = "$version" ]; then return; fi
+    echo "building Argo's workflow-controller and argoexec"
+    bash tests/argo/build_argo.sh "$tools" >"$cache/argo-programs.log" 2>&1 ||
+        { tail -20 "$cache/argo-programs.log"; exit 1; }
+    echo "$version" >"$tools/argoexec.version"
+}
+
 # The browser's driver of the page's test: one package, pinned.
 install_playwright() {
     local wanted=playwright-core@1.49.1
@@ -118,11 +130,13 @@ if [ $long = 1 ]; then packages+=("${long_packages[@]}"); fi
 install_packages
 install_argo_client
 install_go_tool grpcurl "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl"
+install_go_tool ghz "github.com/bojand/ghz/cmd/ghz@$ghz"
 install_go_tool h2spec "github.com/summerwind/h2spec/cmd/h2spec@$h2spec"
 install_go_tool versitygw "github.com/versity/versitygw/cmd/versitygw@$versitygw"
 install_python_packages
 if [ $long = 1 ]; then install_playwright; fi
 if [ $long = 1 ]; then install_apiserver; fi
+if [ $long = 1 ]; then install_argo_programs; fi
 if [ $long = 1 ]; then install_go_tool minio "github.com/minio/minio@$minio"; fi
 export PATH=$tools:$PATH
 

@@ -1,91 +1,23 @@
-#include "cli/watch_records.h"
+#include "cli/watch_records_internal.h"
 
 #include "base/str.h"
-#include "cli/watch_write.h"
-#include "kube/lease.h"
 #include "kube/workflow_fetch.h"
-#include "transfer/job.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/**
- * A batch is one commit. Lower: more flushes of the disk. Higher: memory, as parsed workflows wait in it: about ten
- * times their text.
- */
-#define BATCH_COUNT_MAX 256
-#define BATCH_ARTIFACTS_MAX 4096
-
-/** What still comes after the watcher was asked to pause: 16 KiB a namespace, in which a workflow takes 200 bytes. */
-#define ITEMS_ROOM 6000
-
-enum {
-    GATHER_MS = 200, /* what comes within this time goes into one commit */
-    RETRY_MS = 5000,
-};
-
 #define LEASE_NAME "purser-agent"
 
-/* A namespace's list under way: since which turn of `seen`. */
-struct list_place {
-    char *ns;
-    uint64_t turn;
-    bool ended; /* waits for the worker to look what is gone */
-};
-
-struct ps_watch_records {
-    uv_loop_t *loop;
-    const struct ps_settings *settings;
-    const struct ps_clock *clock;
-    const struct ps_log *log;
-    ps_getenv_fn getenv;
-    void *getenv_user;
-    struct ps_state *state;
-    void (*on_recorded)(void *user);
-    void *user;
-    void (*on_stopped)(void *user);
-    void *stopped_user;
-    bool stopping;
-
-    struct ps_kube_client *client;
-    struct ps_lease *lease;
-    struct ps_workflow_watch *watch; /* NULL while another agent leads */
-    uv_timer_t *timer;               /* on the heap, as it outlives us until it is closed */
-
-    struct {
-        struct ps_watch_item items[ITEMS_ROOM];
-        size_t count;
-        size_t noted_count; /* those before are noted in seen */
-        size_t artifact_count;
-        struct ps_watch_seen seen; /* read by the worker while it looks for what is gone */
-        struct list_place lists[PS_WATCH_NAMESPACES_MAX];
-        size_t list_count;
-        bool paused;
-        struct ps_watch_records_stats stats;
-    } loop_only;
-
-    struct ps_job job; /* while it runs, the fields below are the worker's */
-    bool writing;
-    struct {
-        struct ps_watch_item items[ITEMS_ROOM];
-        struct ps_watch_batch batch;
-        struct list_place *list; /* to look for what is gone; NULL = a batch */
-        uint64_t list_turn;
-        uint64_t absent_count;
-    } worker_only;
-};
-
-static void write_next(struct ps_watch_records *records);
-static void on_timer(uv_timer_t *timer);
+#define RETRY_MS 5000
 
 /* --- writing --- */
 
 static void run_write(struct ps_job *job)
 {
     struct ps_watch_records *records = job->user;
-    const struct list_place *place = records->worker_only.list;
+    const struct ps_watch_list_place *place = records->worker_only.list;
     const struct ps_watch_list list = {
         .state = records->state,
         .cluster = ps_kube_client_server(records->client),
@@ -186,9 +118,9 @@ static void on_written(struct ps_job *job)
     if (records->stopping) {
         end_or_write_last(records, job->code);
     } else if (job->code != PS_OK) {
-        (void)uv_timer_start(records->timer, on_timer, RETRY_MS, 0);
+        ps_watch_records_write_later(records, RETRY_MS);
     } else {
-        write_next(records);
+        ps_watch_records_write_next(records);
     }
 }
 
@@ -215,11 +147,11 @@ static void move_batch(struct ps_watch_records *records)
     records->loop_only.artifact_count = 0;
 }
 
-static struct list_place *ended_list(const struct ps_watch_records *records)
+static struct ps_watch_list_place *ended_list(const struct ps_watch_records *records)
 {
     for (size_t i = 0; i < records->loop_only.list_count; i++) {
         if (records->loop_only.lists[i].ended) {
-            return (struct list_place *)(uintptr_t)&records->loop_only.lists[i];
+            return (struct ps_watch_list_place *)(uintptr_t)&records->loop_only.lists[i];
         }
     }
     return NULL;
@@ -234,7 +166,7 @@ static void resume(struct ps_watch_records *records)
 }
 
 /* A batch that failed is still there and goes first; then what was gathered; then what is gone. */
-static void write_next(struct ps_watch_records *records)
+void ps_watch_records_write_next(struct ps_watch_records *records)
 {
     if (records->writing) {
         return;
@@ -252,7 +184,8 @@ static void write_next(struct ps_watch_records *records)
         start_job(records);
     }
     /* While the worker looks for what is gone, nothing may be noted as seen. */
-    if (records->worker_only.list == NULL && records->loop_only.count < BATCH_COUNT_MAX / 2) {
+    if (records->worker_only.list == NULL &&
+        records->loop_only.count < PS_WATCH_BATCH_COUNT_MAX / 2) {
         resume(records);
     }
 }
@@ -261,110 +194,12 @@ static void on_timer(uv_timer_t *timer)
 {
     struct ps_watch_records *records = timer->data;
 
-    write_next(records);
+    ps_watch_records_write_next(records);
 }
 
-/* --- the sink --- */
-
-static bool is_full(const struct ps_watch_records *records)
+void ps_watch_records_write_later(struct ps_watch_records *records, uint64_t wait_ms)
 {
-    return records->loop_only.count >= BATCH_COUNT_MAX ||
-           records->loop_only.artifact_count >= BATCH_ARTIFACTS_MAX ||
-           records->worker_only.list != NULL;
-}
-
-/* Full batches are written at once, others when nothing more has come for a moment. */
-static void gather(struct ps_watch_records *records)
-{
-    if (is_full(records)) {
-        write_next(records);
-    } else if (uv_is_active((uv_handle_t *)records->timer) == 0) {
-        (void)uv_timer_start(records->timer, on_timer, GATHER_MS, 0);
-    }
-    records->loop_only.paused = is_full(records);
-}
-
-/* False: it is as it was, and needs no write. */
-static bool is_news(struct ps_watch_records *records, const struct ps_watched_workflow *workflow)
-{
-    bool changed = true;
-    struct ps_err err;
-
-    if (records->worker_only.list != NULL) {
-        return true; /* noted when the worker has done: note_gathered */
-    }
-    if (ps_watch_seen_note(&records->loop_only.seen, workflow, &changed, &err) != PS_OK) {
-        ps_log(records->log, PS_LOG_ERROR, "watch", "%s", err.message);
-        return true;
-    }
-    return changed;
-}
-
-static bool on_workflow(void *user, struct ps_watched_workflow *workflow, bool deleted)
-{
-    struct ps_watch_records *records = user;
-    struct ps_watch_item *item;
-
-    if (!is_news(records, workflow) && !deleted) {
-        return !records->loop_only.paused;
-    }
-    if (records->loop_only.count == ITEMS_ROOM) {
-        ps_log(records->log, PS_LOG_ERROR, "watch", "%s/%s: no room for it, it is kept",
-               workflow->ns, workflow->name);
-        return false;
-    }
-    item = &records->loop_only.items[records->loop_only.count++];
-    item->workflow = *workflow;
-    item->deleted = deleted;
-    memset(workflow, 0, sizeof(*workflow));
-    records->loop_only.artifact_count += item->workflow.artifact_count;
-    if (records->worker_only.list == NULL) {
-        records->loop_only.noted_count = records->loop_only.count;
-    }
-    gather(records);
-    return !records->loop_only.paused;
-}
-
-static struct list_place *place_of(struct ps_watch_records *records, const char *ns)
-{
-    struct list_place *place = records->loop_only.lists;
-
-    for (size_t i = 0; i < records->loop_only.list_count; i++, place++) {
-        if (strcmp(place->ns, ns) == 0) {
-            return place;
-        }
-    }
-    place->ns = ps_strdup(ns);
-    if (records->loop_only.list_count == PS_WATCH_NAMESPACES_MAX || place->ns == NULL) {
-        return NULL;
-    }
-    records->loop_only.list_count++;
-    return place;
-}
-
-static void on_list_begun(void *user, const char *ns)
-{
-    struct ps_watch_records *records = user;
-    struct list_place *place = place_of(records, ns);
-
-    if (place != NULL) {
-        place->turn = records->loop_only.seen.turn + 1;
-        place->ended = false;
-    }
-}
-
-static void on_listed(void *user, const char *ns, bool whole)
-{
-    struct ps_watch_records *records = user;
-    struct list_place *place = place_of(records, ns);
-
-    if (place == NULL || !whole) {
-        ps_log(records->log, PS_LOG_WARN, "watch",
-               "the list could not be read to the last workflow: none is taken for deleted");
-        return;
-    }
-    place->ended = true;
-    write_next(records);
+    (void)uv_timer_start(records->timer, on_timer, wait_ms, 0);
 }
 
 /* --- life --- */
@@ -385,10 +220,7 @@ static void begin_watch(struct ps_watch_records *records)
         .log = records->log,
         .namespaces = records->settings->watch_namespaces,
         .argo_server = records->settings->watch_argo_server,
-        .sink = { .user = records,
-                  .workflow = on_workflow,
-                  .list_begun = on_list_begun,
-                  .listed = on_listed },
+        .sink = ps_watch_records_sink(records),
     };
     struct ps_err err;
 

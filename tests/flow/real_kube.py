@@ -97,12 +97,17 @@ class RealKube:
             made.append(self.ask("POST", f"{places[kind]}?fieldValidation=Strict", text, kind="application/yaml"))
         return made
 
+    @staticmethod
+    def module():
+        """Where Argo's own module lies."""
+        done = subprocess.run(["go", "list", "-m", "-f", "{{.Dir}}", "github.com/argoproj/argo-workflows/v4"],
+                              cwd=ROOT / "tests/argo", capture_output=True, text=True, check=True)
+        return pathlib.Path(done.stdout.strip())
+
     def install_argo(self):
         """The namespace, Argo's Workflow CRD, and the example's roles. Returns a token of the agent's account."""
-        module = subprocess.run(["go", "list", "-m", "-f", "{{.Dir}}", "github.com/argoproj/argo-workflows/v4"],
-                                cwd=ROOT / "tests/argo", capture_output=True, text=True, check=True).stdout.strip()
         self.ask("POST", "/api/v1/namespaces", {"metadata": {"name": "argo"}})
-        self.apply(pathlib.Path(module) / "manifests/base/crds/full/argoproj.io_workflows.yaml")
+        self.apply(self.module() / "manifests/base/crds/full/argoproj.io_workflows.yaml")
         self.apply(ROOT / "examples/argo/rbac.yaml")
         deadline = time.monotonic() + 60  # until the API of the new kind is served
         while time.monotonic() < deadline:
