@@ -11,6 +11,7 @@ import subprocess
 import time
 
 import plugin_delete
+from agent_rig import Agent
 from plugin import Plugin
 from real_kube import ADMIN, ROOT, RealKube
 from rig import Rig
@@ -18,6 +19,16 @@ from rig import Rig
 PLUGINS = pathlib.Path("/tmp/artifact-plugins")  # where Argo looks for sockets: its constant
 CRDS = ("workflows", "workflowtaskresults", "workflowtasksets", "workflowartifactgctasks", "workflowtemplates",
         "cronworkflows", "clusterworkflowtemplates", "workfloweventbindings")
+WATCHED = """
+local function reclaim(artifact, workflow)
+  if workflow and workflow.name == 'watched' then
+    local wanted = purser.glob('**/goes', artifact.key) and 'completed' or 'deleted'
+    return artifact.event == wanted and { action = 'delete', reason = 'the workflow was ' .. wanted } or nil
+  end
+end
+
+return { api = 1, name = 'watched', reclaim = reclaim }
+"""
 IMAGE = "registry.example/purser:0.1.0"
 API = "/apis/argoproj.io/v1alpha1/namespaces/argo"
 PODS = "/api/v1/namespaces/argo/pods"
@@ -56,7 +67,7 @@ def until(what, ask, controller):
             return found
         assert controller.process.poll() is None, controller.text()[-4000:]
         time.sleep(0.2)
-    raise AssertionError(f"{what}\n{controller.text()[-6000:]}")
+    raise AssertionError(f"{what() if callable(what) else what}\n{controller.text()[-6000:]}")
 
 
 def pods(kube, part):
@@ -74,17 +85,17 @@ def finish(kube, pod):
              kind="application/strategic-merge-patch+json")
 
 
-def artifact(rig, name):
+def artifact(rig, run, name):
     return {"name": name, "path": f"/tmp/{name}", "archive": {"none": {}}, "plugin": {
-        "name": "purser", "key": f"run/{name}", "configuration": f"url: {rig.root}/prefix\n"}}
+        "name": "purser", "key": f"{run}/{name}", "configuration": f"url: {rig.root}/prefix\n"}}
 
 
-def make_workflow(rig, kube, names):
-    outputs = {"artifacts": [artifact(rig, name) for name in names]}
+def make_workflow(rig, kube, run, names, **spec):
+    outputs = {"artifacts": [artifact(rig, run, name) for name in names]}
     return kube.create({
-        "apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "run", "namespace": "argo"},
-        "spec": {"entrypoint": "main", "artifactGC": {"strategy": "OnWorkflowCompletion"}, "templates": [
-            {"name": "main", "container": {"image": "busybox", "command": ["sh"]}, "outputs": outputs}]}})
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": run, "namespace": "argo"},
+        "spec": dict(spec, entrypoint="main", templates=[
+            {"name": "main", "container": {"image": "busybox", "command": ["sh"]}, "outputs": outputs}])})
 
 
 def check_pod(pod):
@@ -96,19 +107,21 @@ def check_pod(pod):
     assert words[at + 1:] == ["/tmp/artifact-plugins/purser/socket"], words
 
 
-def run_step(rig, kube, controller, plugin, names):
-    """The step's pod: what argoexec saves, and what it reports."""
-    (pod,) = until("the step's pod", lambda: pods(kube, "run"), controller)
+def run_step(rig, kube, controller, plugin, run, names):
+    """The step's pod: what argoexec saves, and what it reports; then the workflow ends."""
+    (pod,) = until("the step's pod", lambda: pods(kube, run), controller)
     check_pod(pod)
     source = rig.source("source", 1000)
     for name in names:
-        plugin.run("save", source, f"run/{name}")
+        plugin.run("save", source, f"{run}/{name}")
     node = pod["metadata"]["annotations"]["workflows.argoproj.io/node-id"]
     kube.ask("POST", f"{API}/workflowtaskresults", {
         "apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowTaskResult", "metadata": {"name": node, "labels": {
-            "workflows.argoproj.io/workflow": "run", "workflows.argoproj.io/report-outputs-completed": "true"}},
-        "outputs": {"artifacts": [artifact(rig, name) for name in names]}})
+            "workflows.argoproj.io/workflow": run, "workflows.argoproj.io/report-outputs-completed": "true"}},
+        "outputs": {"artifacts": [artifact(rig, run, name) for name in names]}})
     finish(kube, pod)
+    until("the workflow ends", lambda: kube.ask("GET", f"{API}/workflows/{run}").get("status", {}).get(
+        "phase") == "Succeeded", controller)
 
 
 def collect_garbage(rig, kube, controller):
@@ -124,9 +137,44 @@ def collect_garbage(rig, kube, controller):
     finish(kube, pod)
 
 
+def by_argo(rig, kube, controller, plugin):
+    """Argo deletes, by artifactGC: at once or later, as the plugin's policies say."""
+    make_workflow(rig, kube, "run", ("now", "later"), artifactGC={"strategy": "OnWorkflowCompletion"})
+    run_step(rig, kube, controller, plugin, "run", ("now", "later"))
+    collect_garbage(rig, kube, controller)
+    until("the finalizer goes", lambda: not kube.ask("GET", f"{API}/workflows/run")["metadata"].get("finalizers"),
+          controller)
+    left = [path.name for path in rig.stored("prefix/run").iterdir()]
+    assert left == ["later"], left
+    assert len(plugin_delete.markers(rig)) == 1
+    (node,) = kube.ask("GET", f"{API}/workflows/run")["status"]["nodes"].values()
+    assert all(one["deleted"] for one in node["outputs"]["artifacts"]), node
+    print("Argo's controller and argoexec: the step's sidecar, Save, GC by policy, the finalizer goes")
+
+
+def by_agent(rig, kube, controller, plugin):
+    """Argo deletes nothing: the agent sees what the controller writes, and its policies decide."""
+    policies = rig.dir / "agent-policies"
+    policies.mkdir()
+    (policies / "50-watched.lua").write_text(WATCHED)
+    make_workflow(rig, kube, "watched", ("goes", "stays"))
+    run_step(rig, kube, controller, plugin, "watched", ("goes", "stays"))
+    assert not kube.ask("GET", f"{API}/workflows/watched")["metadata"].get("finalizers")
+    with Agent(rig, stores=f"  artifacts: {{ url: \"{rig.root}/prefix\" }}\n", flags=("--watch",),
+               top=f"watch:\n  kubeconfig: {controller.kubeconfig}\nreclaim:\n  interval: 200ms\n  fuse:\n"
+                   "    percent: 100\n", env={"PURSER_POLICY_PATH": str(policies)}) as agent:
+        until(agent.log, lambda: not rig.stored("prefix/watched/goes").exists(), controller)
+        until(agent.log, lambda: not plugin_delete.markers(rig), controller)
+        kube.delete("watched")
+        until(agent.log, lambda: not rig.stored("prefix/watched/stays").exists(), controller)
+    rows = [json.loads(line) for line in rig.run("reclaims", "ls", "--json")[0].splitlines()]
+    assert [row["url"] for row in rows] == [rig.url("prefix/run/later")], rows
+    assert rig.stored("prefix/run/later").exists()
+    print("the agent: completion and deletion of a workflow of Argo's, and what the plugin left for later")
+
+
 def main():
     assert not PLUGINS.exists(), f"{PLUGINS} is there: something else uses it"
-    names = ("now", "later")
     try:
         with Rig("file") as rig, RealKube() as kube:
             kube.ask("POST", "/api/v1/namespaces", {"metadata": {"name": "argo"}})
@@ -139,22 +187,10 @@ def main():
             controller = Controller(kube, rig)
             try:
                 with Plugin(rig, listen=str(PLUGINS / "purser/socket"), PURSER_POLICY_PATH=str(policies)) as plugin:
-                    make_workflow(rig, kube, names)
-                    run_step(rig, kube, controller, plugin, names)
-                    until("the workflow ends", lambda: kube.ask("GET", f"{API}/workflows/run").get("status", {}).get(
-                        "phase") == "Succeeded", controller)
-                    collect_garbage(rig, kube, controller)
-                    until("the finalizer goes", lambda: not kube.ask("GET", f"{API}/workflows/run")["metadata"].get(
-                        "finalizers"), controller)
-                left = [path.name for path in rig.stored("prefix/run").iterdir()]
-                assert left == ["later"], left
-                assert len(plugin_delete.markers(rig)) == 1
-                item = kube.ask("GET", f"{API}/workflows/run")
-                (node,) = item["status"]["nodes"].values()
-                assert all(one["deleted"] for one in node["outputs"]["artifacts"]), node
+                    by_argo(rig, kube, controller, plugin)
+                    by_agent(rig, kube, controller, plugin)
             finally:
                 controller.close()
-            print("Argo's controller and argoexec: the step's sidecar, Save, GC by policy, the finalizer goes")
     finally:
         shutil.rmtree(PLUGINS, ignore_errors=True)
 
