@@ -86,56 +86,6 @@ static void set_up_log(struct ps_app *app)
     }
 }
 
-/* --- the decider as the stores' retry policy --- */
-
-static void report_retry(struct ps_app *app, const struct ps_retry_failure *failure,
-                         const struct ps_retry_decision *decision)
-{
-    const struct ps_transfer_event event = {
-        .kind = PS_TRANSFER_DECIDED,
-        .text = failure->err->message,
-        .field = "retry",
-        .value = decision->give_up ? "give up" : "again",
-        .origin = &decision->origin,
-    };
-
-    ps_log(&app->log, PS_LOG_DEBUG, "policy", "retry = %s: %s (%s%s%s) after %s", event.value,
-           decision->origin.reason, decision->origin.policy,
-           decision->origin.where[0] != '\0' ? ", " : "", decision->origin.where,
-           failure->err->message);
-    ps_output_event(app, &event);
-}
-
-static void ask_retry(void *user, const struct ps_retry_failure *failure,
-                      struct ps_retry_answer *answer_out)
-{
-    struct ps_app *app = user;
-    const struct ps_object_facts object = {
-        .url = failure->url, .store = "", .bucket = "", .key = "", .name = ""
-    };
-    const struct ps_retry_facts facts = {
-        .operation = failure->operation,
-        .retry_class = ps_retry_name(failure->err->retry),
-        .http_status = failure->err->http_status,
-        .store_code = failure->err->store_code,
-        .attempt = failure->attempt,
-        .elapsed_ms = failure->elapsed_ms,
-        .has_retry_after = failure->has_retry_after,
-        .retry_after_ms = failure->retry_after_ms,
-        .part_number = failure->part_number,
-        .object = failure->url != NULL ? &object : NULL,
-    };
-    struct ps_retry_decision decision;
-
-    app->decider.retry(app->decider.user, &facts, ps_clock_unix_ms(app->clock) / 1000, &decision);
-    report_retry(app, failure, &decision);
-    *answer_out = (struct ps_retry_answer){
-        .give_up = decision.give_up,
-        .has_after = decision.has_after,
-        .after_ms = decision.after_ms,
-    };
-}
-
 /* --- signals --- */
 
 struct signals {
@@ -226,8 +176,9 @@ static enum ps_code make_parts(struct ps_app *app, struct ps_err *err)
     app->factory.log = &app->log;
     app->factory.getenv = app->getenv;
     app->factory.getenv_user = app->getenv_user;
-    app->factory.ask_retry = ask_retry;
-    app->factory.ask_retry_user = app;
+    app->retry_asker = (struct ps_retry_asker){ app, &app->decider };
+    app->factory.ask_retry = ps_retry_ask;
+    app->factory.ask_retry_user = &app->retry_asker;
     app->factory.overrides = (struct ps_store_overrides){
         .endpoint = app->options.values[PS_OPT_ENDPOINT],
         .region = app->options.values[PS_OPT_REGION],

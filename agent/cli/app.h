@@ -14,6 +14,7 @@
 #include "cli/exit_code.h"
 #include "cli/options.h"
 #include "cli/progress_bar.h"
+#include "cli/retry_ask.h"
 #include "decide/decision.h"
 #include "state/state.h"
 #include "store/store_open.h"
@@ -31,6 +32,7 @@ struct ps_app {
     struct ps_options options;
     struct ps_store_factory factory;
     struct ps_decider decider;
+    struct ps_retry_asker retry_asker;
     struct ps_policy_set *policies; /* NULL until a command needs them */
     char policy_digest[17];
     struct ps_lifecycle_local *local_rules; /* of directories; NULL until a command needs them */

@@ -76,25 +76,41 @@ static enum ps_code choose_state_dir(struct ps_app *app, struct ps_err *err)
 
 /* --- policies that a configuration brings --- */
 
+struct loaded {
+    struct ps_policy_set *set;
+    struct ps_decider decider;
+    struct ps_retry_asker asker;
+};
+
 static enum ps_code load_policies(void *user, const char *directories,
                                   struct ps_plugin_policies *out, struct ps_err *err)
 {
     struct ps_app *app = user;
-    struct ps_policy_set *set = NULL;
-    enum ps_code code = ps_policies_load_more(app, directories, &set, err);
+    struct loaded *loaded = calloc(1, sizeof(*loaded));
+    enum ps_code code = loaded != NULL ? ps_policies_load_more(app, directories, &loaded->set, err)
+                                       : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
 
-    if (code == PS_OK) {
-        *out = (struct ps_plugin_policies){ .set = set,
-                                            .decider = ps_policy_set_decider(set),
-                                            .digest = ps_policy_set_digest(set) };
+    if (code != PS_OK) {
+        free(loaded);
+        return code;
     }
-    return code;
+    loaded->decider = ps_policy_set_decider(loaded->set);
+    loaded->asker = (struct ps_retry_asker){ app, &loaded->decider };
+    *out = (struct ps_plugin_policies){ .set = loaded,
+                                        .decider = &loaded->decider,
+                                        .digest = ps_policy_set_digest(loaded->set),
+                                        .ask_retry = ps_retry_ask,
+                                        .ask_retry_user = &loaded->asker };
+    return PS_OK;
 }
 
 static void unload_policies(void *user, struct ps_plugin_policies *policies)
 {
+    struct loaded *loaded = policies->set;
+
     (void)user;
-    ps_policy_set_free(policies->set);
+    ps_policy_set_free(loaded->set);
+    free(loaded);
     *policies = (struct ps_plugin_policies){ 0 };
 }
 

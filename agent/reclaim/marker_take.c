@@ -8,6 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/**
+ * Markers of one store and round that make no sense. Each costs a request and a line in the log, every round. Lower: a few
+ * mistakes keep good ones waiting. Higher: whoever may write there costs more.
+ */
+#define UNREAD_MAX 100
+
 enum take_state {
     TAKE_LIST,   /* a page of markers is asked for */
     TAKE_GET,    /* they are read, one after another */
@@ -38,6 +44,7 @@ struct ps_marker_take {
     size_t at;
     bool more;
     char *last_key;
+    unsigned unread_count; /* of this store */
     struct ps_buf text;
 
     struct ps_job job;
@@ -86,6 +93,7 @@ static void close_store(struct ps_marker_take *take)
     take->prefix_url = NULL;
     take->dir = NULL;
     take->last_key = NULL;
+    take->unread_count = 0;
 }
 
 static void free_timer(uv_handle_t *handle)
@@ -200,6 +208,7 @@ static const char *name_of(const struct ps_marker_take *take)
 static void say_unread(struct ps_marker_take *take, const char *message)
 {
     take->result.unread_count++;
+    take->unread_count++;
     ps_log(take->options.log, PS_LOG_WARN, "reclaim",
            "marker %s%s is left, its objects are kept: %s", take->prefix_url,
            take->page[take->at].key, message);
@@ -328,6 +337,8 @@ static void step(struct ps_marker_take *take)
 {
     if (take->stopping) {
         end_stopped(take);
+    } else if (take->unread_count > UNREAD_MAX) {
+        give_up_store(take, "too many of them make no sense: remove those that the log names");
     } else if (take->state == TAKE_GET && take->at < take->page_count) {
         start_get(take);
     } else if (take->state == TAKE_GET && take->found_count > 0) {

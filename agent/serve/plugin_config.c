@@ -85,6 +85,10 @@ static enum ps_code read_config(struct ps_plugin_config *config, struct ps_err *
         config->factory.settings = &config->says.settings;
         config->factory.getenv = get_variable;
         config->factory.getenv_user = config;
+        if (config->policies.set != NULL) {
+            config->factory.ask_retry = config->policies.ask_retry;
+            config->factory.ask_retry_user = config->policies.ask_retry_user;
+        }
         code = ps_store_open(&config->factory, config->says.url, &config->open, err);
         if (code != PS_OK) {
             code = ps_err_wrap(err, code, "configuration");

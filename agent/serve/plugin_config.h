@@ -27,8 +27,10 @@
 /** Policies that a configuration brings: those of its directories on top of the process's own. */
 struct ps_plugin_policies {
     void *set; /* NULL = none: the process's own are asked */
-    struct ps_decider decider;
-    const char *digest; /* borrowed from set */
+    const struct ps_decider *decider;
+    const char *digest;
+    ps_retry_ask_fn ask_retry;
+    void *ask_retry_user;
 };
 
 /** How they are loaded; this layer knows no Lua. load NULL: a configuration with policies is refused. */

@@ -150,7 +150,7 @@ const struct ps_decider *ps_plugin_decider(const struct ps_plugin_task *task)
 {
     const struct ps_plugin_policies *own = &task->config->policies;
 
-    return own->set != NULL ? &own->decider : task->plugin->decider;
+    return own->set != NULL ? own->decider : task->plugin->decider;
 }
 
 void ps_plugin_task_end(struct ps_plugin_task *task, const struct ps_err *err)

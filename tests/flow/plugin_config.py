@@ -2,7 +2,9 @@
 """All that the plugin needs is in the configuration: endpoint, region, credentials, policies. Usage: plugin_config.py versitygw|oss
 
 Run by purser-test-python. The container has no variable of the SDKs'."""
+import subprocess
 import sys
+import time
 
 from plugin import Plugin
 from rig import MIB, Rig, sha256
@@ -13,11 +15,15 @@ local function reclaim(artifact)
   return purser.glob('**keep/**', artifact.key) and { action = 'keep', reason = 'evidence of the team' } or nil
 end
 
+local function retry()
+  return { give_up = true, reason = 'the team does not wait' }
+end
+
 local function upload()
   return { threshold = '6MiB', reason = 'the team has small parts' }
 end
 
-return { api = 1, name = 'team', reclaim = reclaim, upload = upload }
+return { api = 1, name = 'team', reclaim = reclaim, upload = upload, retry = retry }
 """
 
 
@@ -78,6 +84,22 @@ def own_policies(rig, plugin):
     assert "not found" in plugin.run("load", "keep/x", rig.dir / "x", config=config, fails=True)
 
 
+def own_retries(rig, plugin):
+    """The server is away: the team's policy gives up at once, that of the process would try for a while."""
+    small = rig.source("small", 1000)
+    rig.stop_server()
+    started = time.monotonic()
+    plugin.run("save", small, "k", config=rig.dir / "policies.yaml", fails=True)
+    took = time.monotonic() - started
+    with plugin.client("save", small, "k", config=rig.dir / "variables.yaml") as client:
+        try:
+            client.communicate(timeout=took + 1)
+            raise AssertionError("the process's own policy gave up as soon")
+        except subprocess.TimeoutExpired:
+            client.kill()
+    rig.start_server()
+
+
 def refusals(rig, plugin):
     small = rig.source("small", 1000)
     both = ["credentials:", "  access_key_id_env: TEAM_ACCESS_KEY_ID", "  secret_access_key_env: TEAM_SECRET"]
@@ -108,7 +130,7 @@ def main(kind):
                 del rig.env[name]
         rig.env.update(KEYS)
         with Plugin(rig) as plugin:
-            for step in (by_variables, by_file, own_policies, refusals):
+            for step in (by_variables, by_file, own_policies, refusals, own_retries):
                 step(rig, plugin)
                 print(f"ok  {kind}: {step.__name__}", flush=True)
 
