@@ -99,12 +99,14 @@ static enum ps_code check_credentials(const struct ps_artifact_config *config, s
 enum ps_code ps_artifact_config_read(struct ps_artifact_config *config, const char *text,
                                      struct ps_err *err)
 {
+    const struct ps_settings_extra extra = { .rows = rows,
+                                             .count = sizeof(rows) / sizeof(rows[0]),
+                                             .base = config };
     enum ps_code code;
 
     memset(config, 0, sizeof(*config));
     code =
-        ps_settings_read_store(&config->settings, STORE_NAME, text, strlen(text), "configuration",
-                               rows, sizeof(rows) / sizeof(rows[0]), config, err);
+        ps_settings_read_store(&config->settings, STORE_NAME, text, "configuration", &extra, err);
     if (code == PS_OK) {
         code = check_credentials(config, err);
     }

@@ -105,16 +105,23 @@ PS_MUST_USE enum ps_code ps_settings_read_text(struct ps_settings *settings, con
 
 struct ps_setting;
 
+/** More keys than a store has: rows of settings_table.h, whose fields are in base. */
+struct ps_settings_extra {
+    const struct ps_setting *rows;
+    size_t count;
+    void *base;
+};
+
 /**
  * Read a YAML text that is the map of one store, and add that store under name. Keys that no store has are looked for
- * in extra_rows (settings_table.h), whose fields are in extra; extra_count may be 0.
+ * in extra; those of a map within are named "map.key" there.
  *
  * Errors:  as ps_settings_read_file.
  */
-PS_MUST_USE enum ps_code
-ps_settings_read_store(struct ps_settings *settings, const char *name, const char *text,
-                       size_t size_bytes, const char *path, const struct ps_setting *extra_rows,
-                       size_t extra_count, void *extra, struct ps_err *err);
+PS_MUST_USE enum ps_code ps_settings_read_store(struct ps_settings *settings, const char *name,
+                                                const char *text, const char *path,
+                                                const struct ps_settings_extra *extra,
+                                                struct ps_err *err);
 
 /**
  * Everything but the flags: /etc/purser/purser.yaml when it is there, the file config_path (else that of PURSER_CONFIG)

@@ -342,21 +342,20 @@ enum ps_code ps_settings_read_text(struct ps_settings *settings, const char *tex
 }
 
 enum ps_code ps_settings_read_store(struct ps_settings *settings, const char *name,
-                                    const char *text, size_t size_bytes, const char *path,
-                                    const struct ps_setting *extra_rows, size_t extra_count,
-                                    void *extra, struct ps_err *err)
+                                    const char *text, const char *path,
+                                    const struct ps_settings_extra *extra, struct ps_err *err)
 {
     struct reader reader = {
         .settings = settings,
         .path = path,
         .err = err,
-        .extra_rows = extra_rows,
-        .extra_count = extra_count,
-        .extra = extra,
+        .extra_rows = extra->rows,
+        .extra_count = extra->count,
+        .extra = extra->base,
     };
     struct ps_store_settings *store = NULL;
     const yaml_node_t *root;
-    enum ps_code code = load_document(&reader, text, size_bytes);
+    enum ps_code code = load_document(&reader, text, strlen(text));
 
     if (code != PS_OK) {
         return code;
