@@ -418,6 +418,7 @@ static enum ps_code check_flags(const struct ps_app *app, struct ps_err *err)
                                                  PS_OPT_SAME_OWNER };
     static const enum ps_option of_both[] = { PS_OPT_INCLUDE, PS_OPT_EXCLUDE,
                                               PS_OPT_OUTSIDE_LINKS };
+    static const enum ps_option of_trees[] = { PS_OPT_SKIP_EXISTING };
     bool extract = ps_options_has(&app->options, PS_OPT_EXTRACT);
     bool recursive = ps_options_has(&app->options, PS_OPT_RECURSIVE);
     enum ps_code code = PS_OK;
@@ -427,6 +428,9 @@ static enum ps_code check_flags(const struct ps_app *app, struct ps_err *err)
     }
     if (!extract) {
         code = ps_options_refuse(&app->options, of_extract, 4, "--extract", err);
+    }
+    if (code == PS_OK && !recursive) {
+        code = ps_options_refuse(&app->options, of_trees, 1, "-r", err);
     }
     if (code == PS_OK && !extract && !recursive) {
         code = ps_options_refuse(&app->options, of_both, 3, "--extract or -r", err);

@@ -22,7 +22,9 @@ const struct ps_command ps_commands[] = {
       "an interrupted one fetches and writes the rest only (zstd begins at frames:\n"
       "purser's have 64 MiB, those of others may be the whole, which is read again).\n"
       "Modes are kept without setuid; owners with --same-owner, by number.\n"
-      "-r: all objects below URL as files of the directory DEST.\n",
+      "-r: all objects below URL as files of the directory DEST. --skip-existing leaves\n"
+      "a file alone that has the object's size and checksum (of an object without one\n"
+      "nothing is known: it is fetched).\n",
       2, 2, ps_cmd_get, true },
     { "cat", "URL", "write an object to standard output", "", 1, 1, ps_cmd_cat, true },
     { "ls", "[-r] URL", "list objects below a prefix",

@@ -29,10 +29,11 @@ static void on_failed(void *user, const char *path, const struct ps_err *err)
 static void print_json(const struct get_tree *get, const struct ps_tree_download_result *result,
                        double seconds)
 {
-    json_t *object = json_pack("{s:o, s:s, s:I, s:I, s:I, s:f}", "url", ps_output_text(get->url),
-                               "command", "get", "files", (json_int_t)result->file_count,
-                               "size_bytes", (json_int_t)result->size_bytes, "failed",
-                               (json_int_t)result->failed_count, "seconds", seconds);
+    json_t *object =
+        json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:f}", "url", ps_output_text(get->url), "command",
+                  "get", "files", (json_int_t)result->file_count, "size_bytes",
+                  (json_int_t)result->size_bytes, "same", (json_int_t)result->same_count, "failed",
+                  (json_int_t)result->failed_count, "seconds", seconds);
 
     ps_output_json("result", &object);
 }
@@ -44,6 +45,9 @@ static void print_plain(const struct get_tree *get, const struct ps_tree_downloa
 
     (void)fprintf(stderr, "%s: %" PRIu64 " files, %s in %.1f s", get->url, result->file_count,
                   ps_size_format(result->size_bytes, size, sizeof(size)), seconds);
+    if (result->same_count > 0) {
+        (void)fprintf(stderr, ", %" PRIu64 " were there", result->same_count);
+    }
     if (result->failed_count > 0) {
         (void)fprintf(stderr, ", %" PRIu64 " failed", result->failed_count);
     }
@@ -111,6 +115,7 @@ static enum ps_code start(struct get_tree *get, const char *url, const char *des
             .restart = ps_options_has(&app->options, PS_OPT_RESTART),
         },
         .filter = &get->filter,
+        .skip_existing = ps_options_has(&app->options, PS_OPT_SKIP_EXISTING),
         .outside_links = ps_options_has(&app->options, PS_OPT_OUTSIDE_LINKS),
         .on_failed = on_failed,
         .on_done = on_done,

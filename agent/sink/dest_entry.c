@@ -239,8 +239,9 @@ bool ps_dest_tree_has_file(struct ps_dest_tree *tree, const char *path, uint64_t
 
     return look(tree, path, &status) && S_ISREG(status.st_mode) &&
            (uint64_t)status.st_size == size_bytes &&
-           (int64_t)status.st_mtim.tv_sec * 1000000000 + (int64_t)status.st_mtim.tv_nsec ==
-               mtime_ns;
+           (mtime_ns == INT64_MIN ||
+            (int64_t)status.st_mtim.tv_sec * 1000000000 + (int64_t)status.st_mtim.tv_nsec ==
+                mtime_ns);
 }
 
 enum ps_code ps_dest_tree_make_parent(struct ps_dest_tree *tree, const char *path,

@@ -104,7 +104,7 @@ PS_MUST_USE enum ps_code ps_dest_tree_own(struct ps_dest_tree *tree, const char 
 PS_MUST_USE enum ps_code ps_dest_tree_hard_link(struct ps_dest_tree *tree, const char *path,
                                                 const char *existing, struct ps_err *err);
 
-/** Whether a regular file of this size and time is at path; a link is none. */
+/** Whether a regular file of this size and time (INT64_MIN = any) is at path; a link is none. */
 bool ps_dest_tree_has_file(struct ps_dest_tree *tree, const char *path, uint64_t size_bytes,
                            int64_t mtime_ns);
 

@@ -153,10 +153,11 @@ enum ps_tree_listing_state ps_tree_listing_find(struct ps_tree_listing *listing,
 /* --- one object --- */
 
 struct ps_tree_compare {
-    struct ps_tree_compare_options options;
+    struct ps_tree_compare_options options; /* key is copied */
     char *etag;
     struct ps_store_op *op;
     struct ps_job job; /* while it runs it owns sum */
+    bool etag_failed;  /* it is not the file's MD5 */
     struct ps_checksum wanted;
     struct ps_checksum sum;
 };
@@ -175,11 +176,19 @@ bool ps_tree_is_listed_md5(const struct ps_tree_item *item, const char *etag)
     return item->data != NULL && is_md5_etag(&item->md5, etag);
 }
 
+static void compare_free(struct ps_tree_compare *compare)
+{
+    if (compare != NULL) {
+        free(compare->etag);
+        free((void *)(uintptr_t)compare->options.key);
+        free(compare);
+    }
+}
+
 static void finish(struct ps_tree_compare *compare, bool same)
 {
     compare->options.on_done(compare->options.user, same);
-    free(compare->etag);
-    free(compare);
+    compare_free(compare);
 }
 
 static enum ps_code hash_file(struct ps_tree_compare *compare, struct ps_hasher *hasher,
@@ -225,13 +234,23 @@ static void run_hash(struct ps_job *job)
     ps_hasher_clear(&hasher);
 }
 
+static enum ps_code ask(struct ps_tree_compare *compare, struct ps_err *err);
+
 static void on_hashed(struct ps_job *job)
 {
     struct ps_tree_compare *compare = job->user;
+    bool by_etag = compare->wanted.algorithm == PS_CHECKSUM_MD5;
     bool same = job->code == PS_OK && (compare->wanted.algorithm == PS_CHECKSUM_MD5
                                            ? is_md5_etag(&compare->sum, compare->etag)
                                            : ps_checksum_equal(&compare->sum, &compare->wanted));
 
+    if (!same && by_etag && compare->options.etag_first && !compare->etag_failed) {
+        compare->etag_failed = true;
+        same = false;
+        if (ask(compare, NULL) == PS_OK) {
+            return;
+        }
+    }
     finish(compare, same);
 }
 
@@ -249,7 +268,24 @@ static void on_head(void *user, const struct ps_object_info *info, const struct 
         info->checksum.algorithm == PS_CHECKSUM_MD5) {
         compare->wanted.algorithm = PS_CHECKSUM_MD5; /* against the ETag */
     }
+    if (compare->etag_failed && compare->wanted.algorithm == PS_CHECKSUM_MD5) {
+        finish(compare, false);
+        return;
+    }
     ps_job_start(&compare->job, compare->options.loop, compare, run_hash, on_hashed);
+}
+
+static enum ps_code ask(struct ps_tree_compare *compare, struct ps_err *err)
+{
+    compare->op =
+        ps_store_head(compare->options.store, compare->options.key, on_head, compare, err);
+    return compare->op != NULL ? PS_OK : PS_E_NO_MEMORY;
+}
+
+/* A quoted MD5: 32 hexadecimal digits. Of an upload in parts it is another text. */
+static bool looks_like_md5(const char *etag)
+{
+    return strlen(etag) == 34 && strspn(etag + 1, "0123456789abcdefABCDEF") == 32;
 }
 
 enum ps_code ps_tree_compare_start(struct ps_tree_compare **compare_out,
@@ -261,15 +297,17 @@ enum ps_code ps_tree_compare_start(struct ps_tree_compare **compare_out,
     if (compare != NULL) {
         compare->options = *options;
         compare->etag = ps_strdup(options->etag);
+        compare->options.key = ps_strdup(options->key);
     }
-    if (compare == NULL || compare->etag == NULL) {
-        free(compare);
+    if (compare == NULL || compare->etag == NULL || compare->options.key == NULL) {
+        compare_free(compare);
         return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
-    compare->op = ps_store_head(options->store, options->key, on_head, compare, err);
-    if (compare->op == NULL) {
-        free(compare->etag);
-        free(compare);
+    if (options->etag_first && looks_like_md5(options->etag)) {
+        compare->wanted.algorithm = PS_CHECKSUM_MD5;
+        ps_job_start(&compare->job, options->loop, compare, run_hash, on_hashed);
+    } else if (ask(compare, err) != PS_OK) {
+        compare_free(compare);
         return err != NULL ? err->code : PS_E_NO_MEMORY;
     }
     *compare_out = compare;

@@ -61,6 +61,7 @@ struct ps_tree_compare_options {
     const struct ps_tree_item *item; /* borrowed until on_done */
     const char *path;                /* local file of an item without data; borrowed */
     const char *etag;                /* copied */
+    bool etag_first;                 /* ask the store only when the ETag is not the file's MD5 */
     /** same = false also when that could not be found out. Freed when it returns. */
     void (*on_done)(void *user, bool same);
     void *user;

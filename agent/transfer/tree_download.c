@@ -11,6 +11,7 @@ static void op_free(struct ps_tree_download *op)
 {
     for (size_t i = 0; i < op->listed_count; i++) {
         free(op->listed[i].path);
+        free(op->listed[i].etag);
     }
     for (size_t i = 0; i < SMALL_MAX; i++) {
         free(op->slots[i].data);
@@ -57,9 +58,12 @@ static void on_ended(struct ps_job *job)
         (void)ps_err_set(&op->err, PS_E_NOT_FOUND, "%s: nothing there", op->options.url);
     }
     if (op->err.code == PS_OK && op->result.failed_count > 0) {
-        (void)ps_err_set(&op->err, PS_E_PARTIAL, "%s: %" PRIu64 " of %" PRIu64 " objects failed",
-                         op->options.url, op->result.failed_count,
-                         op->result.failed_count + op->result.file_count);
+        (void)ps_err_set(
+            &op->err, PS_E_PARTIAL,
+            "%s: %" PRIu64 " of %" PRIu64
+            " objects failed; the same command with --skip-existing fetches only those",
+            op->options.url, op->result.failed_count,
+            op->result.failed_count + op->result.file_count + op->result.same_count);
     }
     op->on_done(op->user, &op->result, op->err.code != PS_OK ? &op->err : NULL);
     op_free(op);
@@ -86,7 +90,8 @@ static void tell_failed(struct ps_tree_download *op, const char *path, const str
     if (op->on_failed != NULL) {
         op->on_failed(op->user, path, err);
     }
-    if (op->result.failed_count >= HOPELESS_COUNT && op->result.file_count == 0) {
+    if (op->result.failed_count >= HOPELESS_COUNT && op->result.file_count == 0 &&
+        op->result.same_count == 0) {
         ps_tree_download_stop_with(op, err);
     }
 }
@@ -96,6 +101,8 @@ void ps_tree_download_release(struct slot *slot)
     free(slot->path);
     free(slot->key);
     free(slot->local);
+    free(slot->etag);
+    slot->etag = NULL;
     slot->path = NULL;
     slot->key = NULL;
     slot->local = NULL;
@@ -139,7 +146,7 @@ static struct slot *free_slot(struct ps_tree_download *op)
     return NULL;
 }
 
-static void start_object(struct slot *slot, char *path, uint64_t size_bytes)
+static void start_object(struct slot *slot, char *path, char *etag, uint64_t size_bytes)
 {
     struct ps_tree_download *op = slot->op;
     struct ps_err err;
@@ -147,9 +154,11 @@ static void start_object(struct slot *slot, char *path, uint64_t size_bytes)
     op->busy_count++;
     slot->state = SLOT_FETCHING;
     slot->path = path;
+    slot->etag = etag;
     slot->size_bytes = size_bytes;
     slot->used_bytes = 0;
     slot->apply_only = false;
+    slot->look = false;
     slot->mode = 0;
     slot->has_info = false;
     slot->expected = (struct ps_checksum){ .algorithm = PS_CHECKSUM_NONE };
@@ -161,6 +170,9 @@ static void start_object(struct slot *slot, char *path, uint64_t size_bytes)
         ps_tree_download_failed(slot, &err);
     } else if (check_path(path, &err) != PS_OK) {
         ps_tree_download_failed(slot, &err);
+    } else if (op->skip_existing && !ps_str_has_suffix(path, "/")) {
+        slot->look = true;
+        slot->state = SLOT_WAITING;
     } else if (size_bytes > SMALL_BYTES) {
         ps_tree_download_get_big(slot);
     } else {
@@ -175,16 +187,19 @@ static bool start_next(struct ps_tree_download *op)
     bool big = next->size_bytes > SMALL_BYTES;
     struct slot *slot = free_slot(op);
     char *path = next->path;
+    char *etag = next->etag;
 
-    if (slot == NULL || (big && (op->big_count >= BIG_MAX || op->writing))) {
+    if (slot == NULL || (big && !op->skip_existing && (op->big_count >= BIG_MAX || op->writing))) {
         return false;
     }
     next->path = NULL;
+    next->etag = NULL;
     op->listed_next++;
     if (path[0] == '\0' || !ps_tree_filter_takes_path(op->filter, path)) {
         free(path); /* the prefix's own marker, or not wanted */
+        free(etag);
     } else {
-        start_object(slot, path, next->size_bytes);
+        start_object(slot, path, etag, next->size_bytes);
     }
     return true;
 }
@@ -211,10 +226,14 @@ static bool take_page(struct ps_tree_download *op, const struct ps_object_info *
     for (size_t i = 0; i < count; i++) {
         listed[op->listed_count].path = ps_strdup(objects[i].key + prefix_length);
         listed[op->listed_count].size_bytes = objects[i].size_bytes;
-        if (listed[op->listed_count].path == NULL) {
-            return false;
+        if (op->skip_existing) {
+            listed[op->listed_count].etag = ps_strdup(objects[i].etag);
         }
         op->listed_count++;
+        if (listed[op->listed_count - 1].path == NULL ||
+            (op->skip_existing && listed[op->listed_count - 1].etag == NULL)) {
+            return false;
+        }
     }
     if (count > 0) {
         free(op->last_key);
@@ -263,12 +282,13 @@ static void list_more(struct ps_tree_download *op)
 
 void ps_tree_download_pump(struct ps_tree_download *op)
 {
-    ps_tree_download_write(op);
+    ps_tree_download_fetch_chosen(op);
     while (!op->ended && op->listed_next < op->listed_count) {
         if (!start_next(op)) {
             break;
         }
     }
+    ps_tree_download_write(op);
     list_more(op);
     try_end(op);
 }
@@ -299,6 +319,7 @@ enum ps_code ps_tree_download_start(struct ps_tree_download **op_out,
     op->options.url = ps_strdup(options->download.url);
     op->options.path = ps_strdup(options->download.path);
     op->filter = options->filter;
+    op->skip_existing = options->skip_existing;
     op->outside_links = options->outside_links;
     op->on_failed = options->on_failed;
     op->on_done = options->on_done;

@@ -19,6 +19,7 @@ struct ps_tree_download;
 struct ps_tree_download_result {
     uint64_t file_count; /* files, links and directories that were written */
     uint64_t size_bytes;
+    uint64_t same_count; /* not fetched: they were there with equal content */
     uint64_t failed_count;
 };
 
@@ -26,6 +27,7 @@ struct ps_tree_download_options {
     /** key and url are those of the prefix: "" or ending in '/'; path is the directory (absolute). */
     struct ps_download_options download;
     const struct ps_tree_filter *filter; /* NULL = all; borrowed until on_done */
+    bool skip_existing; /* not what is there with equal size and checksum: see tree_compare.h */
     bool outside_links; /* keep symbolic links that lead out; they are never followed */
     /** One that was not fetched and why; may be NULL. Text is borrowed for the call. */
     void (*on_failed)(void *user, const char *path, const struct ps_err *err);

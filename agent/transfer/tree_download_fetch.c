@@ -62,7 +62,10 @@ static void write_one(struct slot *slot)
     enum ps_code code;
     struct ps_dest_tree *dest = slot->op->dest;
 
-    if (slot->apply_only) {
+    if (slot->look) {
+        slot->there = ps_dest_tree_has_file(dest, slot->path, slot->size_bytes, INT64_MIN);
+        code = PS_OK;
+    } else if (slot->apply_only) {
         code = ps_dest_tree_set(dest, slot->path, &slot->attributes, &slot->err);
     } else if (ps_str_has_suffix(slot->path, "/")) {
         slot->path[strlen(slot->path) - 1] = '\0';
@@ -108,7 +111,9 @@ static void on_written(struct ps_job *job)
         if (slot->state != SLOT_WRITING) {
             continue;
         }
-        if (slot->err.code != PS_OK) {
+        if (slot->look) {
+            ps_tree_download_looked(slot);
+        } else if (slot->err.code != PS_OK) {
             ps_tree_download_failed(slot, &slot->err);
         } else {
             op->result.file_count++;
@@ -122,12 +127,13 @@ static void on_written(struct ps_job *job)
 void ps_tree_download_write(struct ps_tree_download *op)
 {
     uint32_t waiting_count = 0;
+    bool more_come = false;
 
     for (uint32_t i = 0; i < op->slot_count; i++) {
         waiting_count += op->slots[i].state == SLOT_WAITING ? 1 : 0;
+        more_come = more_come || op->slots[i].get != NULL;
     }
-    if (op->writing || waiting_count == 0 ||
-        (waiting_count < WRITE_MIN && waiting_count < op->busy_count)) {
+    if (op->writing || waiting_count == 0 || (waiting_count < WRITE_MIN && more_come)) {
         return;
     }
     for (uint32_t i = 0; i < op->slot_count; i++) {
@@ -315,6 +321,7 @@ void ps_tree_download_get_big(struct slot *slot)
     struct ps_tree_download *op = slot->op;
     struct ps_err err;
 
+    free(slot->local);
     slot->local = ps_str_format("%s/%s", op->options.path, slot->path);
     if (slot->local == NULL) {
         (void)ps_err_set(&err, PS_E_NO_MEMORY, "out of memory");

@@ -10,6 +10,7 @@
 
 #include "sink/dest_tree.h"
 #include "transfer/job.h"
+#include "transfer/tree_compare.h"
 #include "transfer/tree_download.h"
 
 /**
@@ -22,7 +23,7 @@ enum {
     SMALL_BYTES = 256 * 1024,
     /** Taken by one recv(2) of what is small enough; with the head it fits. */
     RECEIVE_BYTES = 16 * 1024,
-    /** Received objects are written when so many wait, or nothing else is under way: each hop to a worker costs. */
+    /** Received objects are written when so many wait, or no other small one is under way: each hop to a worker costs. */
     WRITE_MIN = 8,
     BIG_MAX = 2,
     /** Listed objects that wait: a page is asked for when fewer do. */
@@ -32,11 +33,13 @@ enum {
 
 struct listed {
     char *path; /* below the prefix */
+    char *etag; /* with skip_existing, else NULL */
     uint64_t size_bytes;
 };
 
 enum slot_state {
     SLOT_FREE,
+    SLOT_CHOSEN,   /* the file that is there differs: to be fetched */
     SLOT_FETCHING, /* get under way, or a download */
     SLOT_WAITING,  /* received; the writer's next batch takes it */
     SLOT_WRITING,  /* the worker's */
@@ -56,14 +59,20 @@ struct slot {
     bool has_info;
     struct ps_checksum expected;
     struct ps_dest_attributes attributes;
-    uint32_t mode;   /* with the type; 0 = unknown */
-    bool apply_only; /* big: the file is there, its attributes are to be set */
+    uint32_t mode; /* with the type; 0 = unknown */
+    bool look;     /* the writer is to say whether a file of this size is there */
+    bool there;    /* it is */
+    char *etag;
+    struct ps_tree_item local_item;  /* what is compared */
+    struct ps_tree_compare *compare; /* its end comes */
+    bool apply_only;                 /* big: the file is there, its attributes are to be set */
     struct ps_err err;
 };
 
 struct ps_tree_download {
     struct ps_download_options options; /* its text is copied */
     const struct ps_tree_filter *filter;
+    bool skip_existing;
     bool outside_links;
     void (*on_failed)(void *user, const char *path, const struct ps_err *err);
     void (*on_done)(void *user, const struct ps_tree_download_result *result,
@@ -107,5 +116,11 @@ void ps_tree_download_failed(struct slot *slot, const struct ps_err *err);
 void ps_tree_download_write(struct ps_tree_download *op);
 void ps_tree_download_get_small(struct slot *slot);
 void ps_tree_download_get_big(struct slot *slot);
+
+/* tree_download_compare.c: with skip_existing */
+/** The writer has looked: compare what is there, or fetch. */
+void ps_tree_download_looked(struct slot *slot);
+/** Fetch what differs, as far as it can be started now. */
+void ps_tree_download_fetch_chosen(struct ps_tree_download *op);
 
 #endif

@@ -68,6 +68,29 @@ def repeats(rig, tree):
     print("a repeat sends what is new or differs")
 
 
+def fetch_again(rig, tree):
+    """get -r --skip-existing: what is there with equal content stays as it is, whatever its time; a file of the same size
+    and time but other bytes does not."""
+    url, dest = rig.url("p/q/"), rig.dir / "back"
+    (dest / "a.txt").write_bytes(b"SORTS before a/")
+    os.utime(dest / "a.txt", ns=(0, (tree / "a.txt").stat().st_mtime_ns))
+    (dest / "big.bin").open("r+b").write(b"other")
+    (dest / "middle.bin").unlink()
+    (dest / "a" / "b").unlink()
+    (dest / "a" / "b").symlink_to("/etc/hostname")
+    kept = dest / "d0" / "e0" / "f0"
+    os.utime(kept, ns=(0, 1))
+    before = kept.stat()
+    result = rig.result("get", "-r", url, dest, "--skip-existing")
+    links = sum(1 for path in tree.rglob("*") if path.is_symlink())
+    assert result["files"] == 4 + links and result["failed"] == 0, result
+    assert result["same"] == sum(1 for path in tree.rglob("*") if path.is_file()) - links - 4, result
+    after = kept.stat()
+    assert (after.st_ino, after.st_ctime_ns) == (before.st_ino, before.st_ctime_ns), "left alone"
+    subprocess.run(["diff", "-r", "--no-dereference", tree, dest], check=True)
+    print("get --skip-existing fetches what is missing or differs")
+
+
 def failures(rig, tree):
     """A file that cannot be read and a socket stop nothing; the list and exit 6 say which."""
     url = rig.url("f/")
@@ -140,6 +163,7 @@ def main():
         tree.mkdir()
         make_tree(tree)
         round_trip(rig, tree)
+        fetch_again(rig, tree)
         repeats(rig, tree)
         failures(rig, tree)
         bad_keys(rig)
