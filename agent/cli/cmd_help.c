@@ -13,7 +13,8 @@ const struct ps_command ps_commands[] = {
       "when it may go: Never, OnWorkflowCompletion, OnWorkflowDeletion. Policies may\n"
       "say more.\n"
       "--archive tar|tar.gz|tar.zst|zip: a directory as one object, made as it is sent.\n"
-      "--archive none: each file of a directory as an object below URL.\n",
+      "--archive none: each file of a directory as an object below URL; --workflow\n"
+      "records each.\n",
       2, 2, ps_cmd_put, true },
     { "get", "[-r] URL DEST", "fetch an object, or many with -r",
       "DEST may be a directory, or - for standard output. The file appears when\n"

@@ -244,11 +244,7 @@ static enum ps_code run_tree(struct put *put, const struct ps_upload_options *op
     if (options->source_path == NULL) {
         return ps_err_set(err, PS_E_INVALID, "--archive: name a directory, not standard input");
     }
-    if (put->app->options.values[PS_OPT_WORKFLOW] != NULL) {
-        return ps_err_set(err, PS_E_UNSUPPORTED,
-                          "--workflow records one object: --archive tar.gz makes one");
-    }
-    put->exit = ps_put_tree(put->app, options, put->url);
+    put->exit = ps_put_tree(put->app, options, &put->record, put->url);
     put->done = true;
     return PS_OK;
 }

@@ -68,24 +68,29 @@ void ps_put_record_clear(struct ps_put_record *record)
     memset(record, 0, sizeof(*record));
 }
 
-enum ps_code ps_put_record_write(const struct ps_put_record *record, struct ps_app *app,
-                                 const char *url, uint64_t size_bytes, const char *etag,
-                                 const struct ps_checksum *checksum, struct ps_err *err)
+static struct ps_workflow workflow_of(const struct ps_put_record *record, const struct ps_app *app)
 {
-    const struct ps_workflow workflow = {
+    return (struct ps_workflow){
         .ns = record->ns,
         .name = record->name,
         .uid = value_of(app, PS_OPT_UID),
         .template_name = value_of(app, PS_OPT_TEMPLATE),
     };
+}
+
+static void fill_entry(const struct ps_put_record *record, const struct ps_app *app,
+                       const struct ps_workflow *workflow, const char *url,
+                       const struct ps_tree_stored *stored, struct ps_artifact_entry *entry)
+{
     int64_t now_unix_s = ps_clock_unix_ms(app->clock) / 1000;
-    struct ps_artifact_entry entry = {
+
+    *entry = (struct ps_artifact_entry){
         .artifact = {
             .url = url,
             .has_size = true,
-            .size_bytes = size_bytes,
-            .checksum_algorithm = (uint8_t)checksum->algorithm,
-            .etag = etag,
+            .size_bytes = stored->size_bytes,
+            .checksum_algorithm = (uint8_t)stored->checksum.algorithm,
+            .etag = stored->etag,
             .storage_class = value_of(app, PS_OPT_STORAGE_CLASS),
             .node_id = value_of(app, PS_OPT_NODE),
             .node_status = value_of(app, PS_OPT_NODE_STATUS),
@@ -94,19 +99,61 @@ enum ps_code ps_put_record_write(const struct ps_put_record *record, struct ps_a
             .created_unix_s = now_unix_s,
             .recorded_unix_s = now_unix_s,
         },
-        .workflow = record->ns != NULL ? &workflow : NULL,
+        .workflow = record->ns != NULL ? workflow : NULL,
     };
+    memcpy(entry->artifact.checksum, stored->checksum.bytes, sizeof(entry->artifact.checksum));
+    for (size_t i = 0; i < record->label_count; i++) {
+        entry->artifact.labels.items[i] =
+            (struct ps_label){ record->label_names[i], record->label_values[i] };
+    }
+    entry->artifact.labels.count = record->label_count;
+}
+
+enum ps_code ps_put_record_write(const struct ps_put_record *record, struct ps_app *app,
+                                 const char *url, uint64_t size_bytes, const char *etag,
+                                 const struct ps_checksum *checksum, struct ps_err *err)
+{
+    const struct ps_workflow workflow = workflow_of(record, app);
+    const struct ps_tree_stored stored = { .size_bytes = size_bytes,
+                                           .etag = etag,
+                                           .checksum = *checksum };
+    struct ps_artifact_entry entry;
     struct ps_state *state;
 
     if (!record->wanted) {
         return PS_OK;
     }
-    memcpy(entry.artifact.checksum, checksum->bytes, sizeof(entry.artifact.checksum));
-    for (size_t i = 0; i < record->label_count; i++) {
-        entry.artifact.labels.items[i] =
-            (struct ps_label){ record->label_names[i], record->label_values[i] };
-    }
-    entry.artifact.labels.count = record->label_count;
+    fill_entry(record, app, &workflow, url, &stored, &entry);
     state = ps_app_open_state(app, err);
     return state != NULL ? ps_artifact_record(state, &entry, 1, err) : err->code;
+}
+
+enum ps_code ps_put_record_write_tree(const struct ps_put_record *record, struct ps_app *app,
+                                      const char *base_url, const struct ps_tree_stored *stored,
+                                      size_t count, struct ps_err *err)
+{
+    const struct ps_workflow workflow = workflow_of(record, app);
+    struct ps_artifact_entry *entries = calloc(count, sizeof(*entries));
+    char **urls = calloc(count, sizeof(*urls));
+    enum ps_code code =
+        entries != NULL && urls != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+
+    for (size_t i = 0; i < count && code == PS_OK; i++) {
+        urls[i] = ps_str_format("%s%s", base_url, stored[i].path);
+        code = urls[i] != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+        if (code == PS_OK) {
+            fill_entry(record, app, &workflow, urls[i], &stored[i], &entries[i]);
+        }
+    }
+    if (code == PS_OK) {
+        code = ps_artifact_record(app->state, entries, count, err);
+    }
+    for (size_t i = 0; urls != NULL && i < count; i++) {
+        free(urls[i]);
+    }
+    free(urls);
+    free(entries);
+    return code == PS_OK
+               ? PS_OK
+               : ps_err_wrap(err, code, "%s: stored, but not recorded for its workflow", base_url);
 }

@@ -1,7 +1,7 @@
 /**
  * put_record - the artifact's record of a put: --workflow, --uid, --node, --artifact, --gc, --label.
  *
- * Flow:    cmd_put.c -> [put_record] -> state/artifact.h
+ * Flow:    cmd_put.c, put_tree.c -> [put_record] -> state/artifact.h
  * Thread:  the loop thread; writes the state once the loop has nothing more to do
  * Source:  none
  */
@@ -10,6 +10,7 @@
 
 #include "cli/app.h"
 #include "hash/checksum.h"
+#include "transfer/tree_upload.h"
 
 /** What a put leaves on record. Zeroed = nothing is asked for. */
 struct ps_put_record {
@@ -32,5 +33,15 @@ PS_MUST_USE enum ps_code ps_put_record_write(const struct ps_put_record *record,
                                              const char *url, uint64_t size_bytes, const char *etag,
                                              const struct ps_checksum *checksum,
                                              struct ps_err *err);
+
+/**
+ * The same for objects below base_url. On a worker: the state must have been opened before (by ps_app_open_state).
+ *
+ * Errors:  those of the state, with what failed in words.
+ */
+PS_MUST_USE enum ps_code ps_put_record_write_tree(const struct ps_put_record *record,
+                                                  struct ps_app *app, const char *base_url,
+                                                  const struct ps_tree_stored *stored, size_t count,
+                                                  struct ps_err *err);
 
 #endif

@@ -14,6 +14,7 @@ struct put_tree {
     struct ps_open_store open;
     struct ps_tree_upload *upload;
     struct ps_tree_filter filter;
+    const struct ps_put_record *record;
     bool done;
     enum ps_exit exit;
     int64_t started_ms;
@@ -24,6 +25,14 @@ static void on_failed(void *user, const char *path, const struct ps_err *err)
     const struct put_tree *put = user;
 
     ps_output_failed(put->app, put->url, path, err);
+}
+
+static enum ps_code on_record(void *user, const struct ps_tree_stored *stored, size_t count,
+                              struct ps_err *err)
+{
+    const struct put_tree *put = user;
+
+    return ps_put_record_write_tree(put->record, put->app, put->url, stored, count, err);
 }
 
 static void print_json(const struct put_tree *put, const struct ps_tree_upload_result *result,
@@ -108,6 +117,7 @@ static enum ps_code start(struct put_tree *put, const struct ps_upload_options *
         .upload = *upload,
         .filter = &put->filter,
         .skip_existing = ps_options_has(&app->options, PS_OPT_SKIP_EXISTING),
+        .record = put->record->wanted ? on_record : NULL,
         .on_failed = on_failed,
         .on_done = on_done,
         .user = put,
@@ -119,6 +129,9 @@ static enum ps_code start(struct put_tree *put, const struct ps_upload_options *
     put->url = ps_str_format("%s%s", url, ps_str_has_suffix(url, "/") ? "" : "/");
     if (put->url == NULL) {
         return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    }
+    if (put->record->wanted && ps_app_open_state(app, err) == NULL) {
+        return err->code;
     }
     code = ps_store_open(&app->factory, put->url, &put->open, err);
     if (code == PS_OK) {
@@ -133,9 +146,11 @@ static enum ps_code start(struct put_tree *put, const struct ps_upload_options *
 }
 
 enum ps_exit ps_put_tree(struct ps_app *app, const struct ps_upload_options *upload,
-                         const char *url)
+                         const struct ps_put_record *record, const char *url)
 {
-    struct put_tree put = { .app = app, .started_ms = ps_clock_mono_ms(app->clock) };
+    struct put_tree put = { .app = app,
+                            .record = record,
+                            .started_ms = ps_clock_mono_ms(app->clock) };
     struct ps_err err;
 
     if (start(&put, upload, url, &err) != PS_OK) {

@@ -9,10 +9,11 @@
 #define PS_CLI_PUT_TREE_H
 
 #include "cli/app.h"
+#include "cli/put_record.h"
 #include "transfer/upload.h"
 
-/** Send the directory upload->source_path below url, by what upload says else. Runs to the end. */
+/** Send the directory upload->source_path below url, by what upload says else, and record it. Runs to the end. */
 enum ps_exit ps_put_tree(struct ps_app *app, const struct ps_upload_options *upload,
-                         const char *url);
+                         const struct ps_put_record *record, const char *url);
 
 #endif

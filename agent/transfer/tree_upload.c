@@ -22,12 +22,33 @@ static void op_free(struct ps_tree_upload *op)
     free(op);
 }
 
+/* On a worker. The items of the batch, whose paths these are, are still there. */
+static enum ps_code record_batch(struct batch *batch, struct ps_err *err)
+{
+    struct ps_tree_upload *op = batch->op;
+    enum ps_code code = PS_OK;
+
+    if (batch->stored_count > 0) {
+        code = op->record(op->user, batch->stored, batch->stored_count, err);
+    }
+    for (size_t i = 0; i < batch->stored_count; i++) {
+        free((void *)(uintptr_t)batch->stored[i].etag);
+    }
+    batch->stored_count = 0;
+    return code;
+}
+
 /* --- the end --- */
 
 static void run_end(struct ps_job *job)
 {
     struct ps_tree_upload *op = job->user;
 
+    for (size_t i = 0; i < BATCHES; i++) {
+        enum ps_code code = record_batch(&op->batches[i], &job->err);
+
+        job->code = code != PS_OK ? code : job->code;
+    }
     ps_tree_reader_close(op->reader);
     op->reader = NULL;
 }
@@ -36,6 +57,9 @@ static void on_ended(struct ps_job *job)
 {
     struct ps_tree_upload *op = job->user;
 
+    if (job->code != PS_OK) {
+        ps_tree_upload_stop_with(op, &job->err);
+    }
     if (op->err.code == PS_OK && op->result.failed_count > 0) {
         (void)ps_err_set(&op->err, PS_E_PARTIAL,
                          "%s: %" PRIu64 " of %" PRIu64
@@ -189,7 +213,8 @@ static void run_fill(struct ps_job *job)
     struct batch *batch = job->user;
     struct ps_tree_upload *op = batch->op;
 
-    if (op->reader == NULL) {
+    job->code = record_batch(batch, &job->err);
+    if (job->code == PS_OK && op->reader == NULL) {
         job->code = ps_tree_reader_open(&op->reader, op->options.source_path, op->filter,
                                         !op->options.store->capabilities.local &&
                                             (op->filter == NULL || op->filter->include_count == 0),
@@ -297,6 +322,7 @@ enum ps_code ps_tree_upload_start(struct ps_tree_upload **op_out,
     op->options = options->upload;
     op->filter = options->filter;
     op->skip_existing = options->skip_existing;
+    op->record = options->record;
     op->on_failed = options->on_failed;
     op->on_done = options->on_done;
     op->user = options->user;

@@ -27,6 +27,14 @@ struct ps_tree_upload_result {
     uint64_t special_count; /* devices, fifos, sockets: told, not sent */
 };
 
+/** An object of the tree that the store has now. */
+struct ps_tree_stored {
+    const char *path; /* below the prefix */
+    uint64_t size_bytes;
+    const char *etag;            /* "" = none */
+    struct ps_checksum checksum; /* NONE = not known */
+};
+
 struct ps_tree_upload_options {
     /**
      * key and url are those of the prefix: "" or ending in '/'; source_path is the directory. wishes.metadata comes to
@@ -35,6 +43,12 @@ struct ps_tree_upload_options {
     struct ps_upload_options upload;
     const struct ps_tree_filter *filter; /* NULL = all; borrowed until on_done */
     bool skip_existing;                  /* not what the store has with equal size and checksum */
+    /**
+     * Objects that were sent, or were there already; at most PS_TREE_BATCH_ITEMS, on a worker, one call at a time. NULL =
+     * nobody wants to know. A failure ends the whole with its error.
+     */
+    enum ps_code (*record)(void *user, const struct ps_tree_stored *stored, size_t count,
+                           struct ps_err *err);
     /** One that was not sent and why; may be NULL. Text is borrowed for the call. */
     void (*on_failed)(void *user, const char *path, const struct ps_err *err);
     /** The end, once. PS_E_PARTIAL when some failed. Freed when it returns. */

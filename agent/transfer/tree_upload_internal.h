@@ -38,6 +38,7 @@ struct slot {
     struct ps_upload_decision decision;
     bool decided;
     struct ps_tree_compare *compare; /* with skip_existing */
+    char *listed_etag;               /* of what it is compared with, where there is a record */
     char mtime[PS_TREE_TIME_SIZE];
     char mode[PS_TREE_MODE_SIZE];
     struct ps_store_pair metadata[PS_PAIRS_MAX];
@@ -47,7 +48,9 @@ struct slot {
 struct batch {
     struct ps_tree_upload *op;
     struct ps_tree_batch tree;
-    struct ps_job job; /* while it runs it owns tree */
+    struct ps_job job;                                 /* while it runs it owns tree and stored */
+    struct ps_tree_stored stored[PS_TREE_BATCH_ITEMS]; /* to be recorded; path is the item's */
+    size_t stored_count;
     bool filled;
     size_t next;       /* item to start */
     size_t open_count; /* items started and not ended */
@@ -57,6 +60,8 @@ struct ps_tree_upload {
     struct ps_upload_options options; /* its text is copied */
     const struct ps_tree_filter *filter;
     bool skip_existing;
+    enum ps_code (*record)(void *user, const struct ps_tree_stored *stored, size_t count,
+                           struct ps_err *err);
     void (*on_failed)(void *user, const char *path, const struct ps_err *err);
     void (*on_done)(void *user, const struct ps_tree_upload_result *result,
                     const struct ps_err *err);

@@ -12,6 +12,8 @@ void ps_tree_upload_release(struct slot *slot)
     slot->batch->open_count--;
     free(slot->key);
     free(slot->path);
+    free(slot->listed_etag);
+    slot->listed_etag = NULL;
     slot->key = NULL;
     slot->path = NULL;
     slot->item = NULL;
@@ -40,6 +42,22 @@ void ps_tree_upload_tell_failed(struct ps_tree_upload *op, const struct ps_tree_
         op->result.same_count == 0) {
         ps_tree_upload_stop_with(op, err);
     }
+}
+
+static void note_stored(const struct slot *slot, uint64_t size_bytes, const char *etag,
+                        const struct ps_checksum *checksum)
+{
+    struct batch *batch = slot->batch;
+
+    if (slot->op->record == NULL) {
+        return;
+    }
+    batch->stored[batch->stored_count++] = (struct ps_tree_stored){
+        .path = slot->item->path,
+        .size_bytes = size_bytes,
+        .etag = ps_strdup(etag != NULL ? etag : ""), /* without memory: not known, so it is kept */
+        .checksum = *checksum,
+    };
 }
 
 static void item_sent(struct slot *slot, uint64_t size_bytes)
@@ -77,12 +95,12 @@ static void on_put(void *user, const char *etag, const struct ps_checksum *check
     struct slot *slot = user;
     struct ps_tree_upload *op = slot->op;
 
-    (void)etag;
     (void)checksum; /* compared by the store already */
     slot->store_op = NULL;
     if (err != NULL) {
         ps_tree_upload_item_failed(slot, err);
     } else {
+        note_stored(slot, slot->item->size_bytes, etag, &slot->item->checksum);
         item_sent(slot, slot->item->size_bytes);
     }
     ps_tree_upload_pump(op);
@@ -161,6 +179,7 @@ static void on_big_done(void *user, const struct ps_upload_result *result, const
     } else if (result->skipped) {
         ps_tree_upload_item_same(slot);
     } else {
+        note_stored(slot, result->size_bytes, result->etag, &result->checksum);
         item_sent(slot, result->size_bytes);
     }
     ps_tree_upload_pump(op);
@@ -206,6 +225,15 @@ void ps_tree_upload_send(struct slot *slot)
 
 /* --- what the store has --- */
 
+static void found_same(struct slot *slot, const char *etag)
+{
+    static const struct ps_checksum unknown = { .algorithm = PS_CHECKSUM_NONE };
+
+    note_stored(slot, slot->item->size_bytes, etag,
+                slot->item->data != NULL ? &slot->item->checksum : &unknown);
+    ps_tree_upload_item_same(slot);
+}
+
 static void on_compared(void *user, bool same)
 {
     struct slot *slot = user;
@@ -215,7 +243,7 @@ static void on_compared(void *user, bool same)
     if (op->ended) {
         ps_tree_upload_release(slot);
     } else if (same) {
-        ps_tree_upload_item_same(slot);
+        found_same(slot, slot->listed_etag);
     } else {
         ps_tree_upload_send(slot);
     }
@@ -238,8 +266,11 @@ void ps_tree_upload_compare(struct slot *slot, const struct ps_tree_listed *list
     };
     bool alike = listed != NULL && listed->size_bytes == slot->item->size_bytes;
 
+    if (alike && op->record != NULL) {
+        slot->listed_etag = ps_strdup(listed->etag);
+    }
     if (alike && ps_tree_is_listed_md5(slot->item, listed->etag)) {
-        ps_tree_upload_item_same(slot);
+        found_same(slot, listed->etag);
     } else if (!alike || ps_tree_compare_start(&slot->compare, &options, NULL) != PS_OK) {
         ps_tree_upload_send(slot);
     }

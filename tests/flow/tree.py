@@ -122,6 +122,29 @@ def failures(rig, tree):
     print("failures: told one by one, exit 6, the others are sent")
 
 
+def records(rig, tree):
+    """--workflow: every object of the tree is its artifact, sent now or there before; what is not recorded stays."""
+    url = rig.url("w/")
+    flags = ("--archive", "none", "--workflow", "argo/tree", "--gc", "OnWorkflowCompletion", "--label", "kind=tree")
+    rig.run("put", "-q", tree / "a.txt", rig.url("w/of-nobody"))
+    rig.run("put", "-q", tree / "d0", rig.url("w/d0/"), "--archive", "none")
+    sent = rig.result("put", tree, url, "--skip-existing", *flags)
+    assert sent["files"] > 0 and sent["same"] > 0, sent
+    again = rig.result("put", tree, url, "--skip-existing", *flags)
+    assert again["files"] == 0 and again["same"] == sent["files"] + sent["same"], (sent, again)
+    rig.run("workflow", "argo/tree", "completed", "--status", "Succeeded")
+    out, _ = rig.run("reclaims", "ls", "--json", "--limit", "0")
+    planned = sorted(json.loads(line)["url"] for line in out.splitlines())
+    out, _ = rig.run("ls", "-r", "--json", url)
+    above = url if rig.kind == "file" else f"{rig.root}/"  # what the keys are below
+    there = sorted(above + json.loads(line)["key"] for line in out.splitlines())
+    assert planned == [one for one in there if not one.endswith("of-nobody")], sorted(set(planned) ^ set(there))[:9]
+    rig.run("reclaims", "run", "--max", "100%")
+    out, _ = rig.run("ls", "-r", "--json", url)
+    assert [json.loads(line)["key"].rsplit("/", 1)[-1] for line in out.splitlines()] == ["of-nobody"], out
+    print(f"records: {len(planned)} objects of a tree are reclaimed with their workflow")
+
+
 def bad_keys(rig):
     """Keys that are no paths, and links that lead out, fail alone. versitygw and file:// hold no such keys; minio does."""
     url, dest = rig.url("bad/"), rig.dir / "bad"
@@ -168,6 +191,7 @@ def main():
         failures(rig, tree)
         bad_keys(rig)
         filters(rig, tree)
+        records(rig, tree)
         removal(rig)
 
 
