@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "cli/output.h"
+#include "cli/tree_again.h"
 #include "transfer/tree_download.h"
 
 #include <inttypes.h>
@@ -14,6 +15,7 @@ struct get_tree {
     struct ps_open_store open;
     struct ps_tree_download *download;
     struct ps_tree_filter filter;
+    struct ps_tree_again again;
     bool done;
     enum ps_exit exit;
     int64_t started_ms;
@@ -70,9 +72,16 @@ static void on_done(void *user, const struct ps_tree_download_result *result,
     } else if (!app->quiet && (err == NULL || err->code == PS_E_PARTIAL)) {
         print_plain(get, result, seconds);
     }
-    if (err != NULL) {
-        get->exit = err->code == PS_E_CANCELLED && app->caught_signal != 0 ? ps_app_signal_exit(app)
-                                                                           : ps_app_fail(app, err);
+    if (err != NULL && err->code == PS_E_CANCELLED && app->caught_signal != 0) {
+        get->exit = ps_app_signal_exit(app);
+        if (!app->quiet && get->again.path != NULL) {
+            (void)fprintf(stderr, "purser: interrupted; the same command goes on\n");
+        }
+    } else if (err != NULL) {
+        struct ps_err told = *err;
+
+        ps_tree_again_advise(&get->again, &told);
+        get->exit = ps_app_fail(app, &told);
     }
 }
 
@@ -115,7 +124,6 @@ static enum ps_code start(struct get_tree *get, const char *url, const char *des
             .restart = ps_options_has(&app->options, PS_OPT_RESTART),
         },
         .filter = &get->filter,
-        .skip_existing = ps_options_has(&app->options, PS_OPT_SKIP_EXISTING),
         .outside_links = ps_options_has(&app->options, PS_OPT_OUTSIDE_LINKS),
         .on_failed = on_failed,
         .on_done = on_done,
@@ -138,6 +146,9 @@ static enum ps_code start(struct get_tree *get, const char *url, const char *des
         code = ps_store_open(&app->factory, get->url, &get->open, err);
     }
     if (code == PS_OK) {
+        ps_tree_again_begin(&get->again, app, "get", get->url, dest);
+        options.skip_existing =
+            get->again.unfinished || ps_options_has(&app->options, PS_OPT_SKIP_EXISTING);
         options.download.store = get->open.store;
         options.download.key = get->open.key;
         options.download.url = get->url;
@@ -161,6 +172,7 @@ enum ps_exit ps_get_tree(struct ps_app *app, const char *url, const char *dest)
                               &get);
         ps_app_run_until(app, &get.done);
     }
+    ps_tree_again_end(&get.again, get.exit == PS_EXIT_DONE);
     ps_store_close(&get.open);
     free(get.url);
     return get.exit;

@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "cli/output.h"
+#include "cli/tree_again.h"
 #include "transfer/tree_upload.h"
 
 #include <inttypes.h>
@@ -15,6 +16,7 @@ struct put_tree {
     struct ps_tree_upload *upload;
     struct ps_tree_filter filter;
     const struct ps_put_record *record;
+    struct ps_tree_again again;
     bool done;
     enum ps_exit exit;
     int64_t started_ms;
@@ -80,9 +82,16 @@ static void on_done(void *user, const struct ps_tree_upload_result *result,
     } else if (!app->quiet && (err == NULL || err->code == PS_E_PARTIAL)) {
         print_plain(put, result, seconds);
     }
-    if (err != NULL) {
-        put->exit = err->code == PS_E_CANCELLED && app->caught_signal != 0 ? ps_app_signal_exit(app)
-                                                                           : ps_app_fail(app, err);
+    if (err != NULL && err->code == PS_E_CANCELLED && app->caught_signal != 0) {
+        put->exit = ps_app_signal_exit(app);
+        if (!app->quiet && put->again.path != NULL) {
+            (void)fprintf(stderr, "purser: interrupted; the same command goes on\n");
+        }
+    } else if (err != NULL) {
+        struct ps_err told = *err;
+
+        ps_tree_again_advise(&put->again, &told);
+        put->exit = ps_app_fail(app, &told);
     }
 }
 
@@ -116,7 +125,6 @@ static enum ps_code start(struct put_tree *put, const struct ps_upload_options *
     struct ps_tree_upload_options options = {
         .upload = *upload,
         .filter = &put->filter,
-        .skip_existing = ps_options_has(&app->options, PS_OPT_SKIP_EXISTING),
         .record = put->record->wanted ? on_record : NULL,
         .on_failed = on_failed,
         .on_done = on_done,
@@ -135,6 +143,9 @@ static enum ps_code start(struct put_tree *put, const struct ps_upload_options *
     }
     code = ps_store_open(&app->factory, put->url, &put->open, err);
     if (code == PS_OK) {
+        ps_tree_again_begin(&put->again, app, "put", upload->source_path, put->url);
+        options.skip_existing =
+            put->again.unfinished || ps_options_has(&app->options, PS_OPT_SKIP_EXISTING);
         options.upload.store = put->open.store;
         options.upload.key = put->open.key;
         options.upload.url = put->url;
@@ -163,6 +174,7 @@ enum ps_exit ps_put_tree(struct ps_app *app, const struct ps_upload_options *upl
                               &put);
         ps_app_run_until(app, &put.done);
     }
+    ps_tree_again_end(&put.again, put.exit == PS_EXIT_DONE);
     ps_store_close(&put.open);
     free(put.url);
     return put.exit;

@@ -58,12 +58,9 @@ static void on_ended(struct ps_job *job)
         (void)ps_err_set(&op->err, PS_E_NOT_FOUND, "%s: nothing there", op->options.url);
     }
     if (op->err.code == PS_OK && op->result.failed_count > 0) {
-        (void)ps_err_set(
-            &op->err, PS_E_PARTIAL,
-            "%s: %" PRIu64 " of %" PRIu64
-            " objects failed; the same command with --skip-existing fetches only those",
-            op->options.url, op->result.failed_count,
-            op->result.failed_count + op->result.file_count + op->result.same_count);
+        (void)ps_err_set(&op->err, PS_E_PARTIAL, "%s: %" PRIu64 " of %" PRIu64 " objects failed",
+                         op->options.url, op->result.failed_count,
+                         op->result.failed_count + op->result.file_count + op->result.same_count);
     }
     op->on_done(op->user, &op->result, op->err.code != PS_OK ? &op->err : NULL);
     op_free(op);

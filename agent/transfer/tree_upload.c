@@ -61,9 +61,7 @@ static void on_ended(struct ps_job *job)
         ps_tree_upload_stop_with(op, &job->err);
     }
     if (op->err.code == PS_OK && op->result.failed_count > 0) {
-        (void)ps_err_set(&op->err, PS_E_PARTIAL,
-                         "%s: %" PRIu64 " of %" PRIu64
-                         " files failed; the same command with --skip-existing sends only those",
+        (void)ps_err_set(&op->err, PS_E_PARTIAL, "%s: %" PRIu64 " of %" PRIu64 " files failed",
                          op->options.url, op->result.failed_count,
                          op->result.failed_count + op->result.sent_count + op->result.same_count);
     }

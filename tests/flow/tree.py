@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 
-from rig import LONG, MIB, Rig
+from rig import LONG, MIB, PURSER, Rig
 
 FILES = 3000 if LONG else 400
 
@@ -110,16 +110,37 @@ def failures(rig, tree):
         secret.chmod(0)
         failed = "a/secret"
     _, err = rig.run("put", tree, url, "--archive", "none", expect=6)
-    assert failed in err and "socket" in err and "1 of" in err, err
+    assert failed in err and "socket" in err and "1 of" in err and "the same command does only those" in err, err
     if os.geteuid() == 0:
         (rig.stored("f") / "a" / "b").rmdir()
     else:
         secret.unlink()
     there.close()
     (tree / "socket").unlink()
-    result = rig.result("put", tree, url, "--archive", "none", "--skip-existing")
-    assert result["files"] == (1 if os.geteuid() == 0 else 0), result
-    print("failures: told one by one, exit 6, the others are sent")
+    result = rig.result("put", tree, url, "--archive", "none")
+    assert result["files"] == (1 if os.geteuid() == 0 else 0) and result["same"] > FILES, result
+    result = rig.result("put", tree, url, "--archive", "none")
+    assert result["files"] > FILES and result["same"] == 0, "all went well the last time: nothing is compared"
+    print("failures: told one by one, exit 6, the others are sent; the same command sends only what failed")
+
+
+def killed(rig, tree):
+    """SIGKILL in the middle, each way: the same command moves the rest only."""
+    url = rig.url("k/")
+    count = sum(1 for path in tree.rglob("*") if path.is_symlink() or not path.is_dir())
+    dest = rig.dir / "killed"
+    for args, there in ((("put", tree, url, "--archive", "none"), rig.stored("k") / "d1"), (("get", "-r", url, dest), dest / "d1")):
+        process = subprocess.Popen([PURSER, *map(str, args), "-q"], env=rig.env)
+        while not there.exists() and process.poll() is None:
+            pass
+        process.kill()
+        process.wait()
+        result = rig.result(*args)
+        assert result["files"] + result["same"] >= count and result["failed"] == 0, (result, count)
+        if process.returncode != 0:
+            assert result["same"] > 0, result
+        print(f"{args[0]} was {'killed' if process.returncode else 'too fast'}: {result['same']} of {count} were there")
+    same(tree, dest)
 
 
 def records(rig, tree):
@@ -189,6 +210,7 @@ def main():
         fetch_again(rig, tree)
         repeats(rig, tree)
         failures(rig, tree)
+        killed(rig, tree)
         bad_keys(rig)
         filters(rig, tree)
         records(rig, tree)
