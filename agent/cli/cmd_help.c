@@ -13,8 +13,13 @@ const struct ps_command ps_commands[] = {
       "when it may go: Never, OnWorkflowCompletion, OnWorkflowDeletion. Policies may\n"
       "say more.\n"
       "--archive tar|tar.gz|tar.zst|zip: a directory as one object, made as it is sent.\n"
-      "--archive none: each file of a directory as an object below URL; --workflow\n"
-      "records each.\n",
+      "--archive none: each file of a directory as an object below URL, recorded each by\n"
+      "--workflow. mtime and mode are metadata, a symbolic link is its target with a mode\n"
+      "of 0120777. A directory that is empty, or of a mode other than 0755 and 0775, is\n"
+      "an object without bytes whose key ends in '/'; with --directories each one is,\n"
+      "which keeps their times (stores of files and Argo pass over such keys). After a\n"
+      "run in which files failed or that was interrupted the same command moves only\n"
+      "what is missing or differs, as --skip-existing does; --restart moves all.\n",
       2, 2, ps_cmd_put, true },
     { "get", "[-r] URL DEST", "fetch an object, or many with -r",
       "DEST may be a directory, or - for standard output. The file appears when\n"
@@ -25,7 +30,7 @@ const struct ps_command ps_commands[] = {
       "Modes are kept without setuid; owners with --same-owner, by number.\n"
       "-r: all objects below URL as files of the directory DEST. --skip-existing leaves\n"
       "a file alone that has the object's size and checksum (of an object without one\n"
-      "nothing is known: it is fetched).\n",
+      "nothing is known: it is fetched), as does a run after one that failed in part.\n",
       2, 2, ps_cmd_get, true },
     { "cat", "URL", "write an object to standard output", "", 1, 1, ps_cmd_cat, true },
     { "ls", "[-r] URL", "list objects below a prefix",

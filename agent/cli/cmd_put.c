@@ -254,7 +254,7 @@ static enum ps_code check_flags(const struct put *put, struct ps_err *err)
 {
     static const enum ps_option of_archives[] = { PS_OPT_COMPRESSION_LEVEL, PS_OPT_XATTRS };
     static const enum ps_option of_trees[] = { PS_OPT_INCLUDE, PS_OPT_EXCLUDE };
-    static const enum ps_option of_none[] = { PS_OPT_SKIP_EXISTING };
+    static const enum ps_option of_none[] = { PS_OPT_SKIP_EXISTING, PS_OPT_DIRECTORIES };
     const struct ps_options *flags = &put->app->options;
     bool archive = flags->values[PS_OPT_ARCHIVE] != NULL;
     enum ps_code code = PS_OK;
@@ -267,7 +267,7 @@ static enum ps_code check_flags(const struct put *put, struct ps_err *err)
         code = ps_options_refuse(flags, of_trees, 2, "--archive", err);
     }
     if (code == PS_OK && !is_tree(put)) {
-        code = ps_options_refuse(flags, of_none, 1, "--archive none", err);
+        code = ps_options_refuse(flags, of_none, 2, "--archive none", err);
     }
     return code;
 }

@@ -41,6 +41,8 @@ static const struct row rows[PS_OPT_COUNT] = {
                          "put get ls rm" },
     [PS_OPT_SKIP_EXISTING] = { "skip-existing", '\0', KIND_SWITCH, "",
                                "not what is there with equal content", "put get" },
+    [PS_OPT_DIRECTORIES] = { "directories", '\0', KIND_SWITCH, "",
+                             "an object for each directory, too", "put" },
     [PS_OPT_XATTRS] = { "xattrs", '\0', KIND_SWITCH, "", "user.* attributes, tar only", "put get" },
     [PS_OPT_OUTSIDE_LINKS] = { "outside-links", '\0', KIND_SWITCH, "",
                                "keep symbolic links that lead out", "get" },

@@ -125,6 +125,7 @@ static enum ps_code start(struct put_tree *put, const struct ps_upload_options *
     struct ps_tree_upload_options options = {
         .upload = *upload,
         .filter = &put->filter,
+        .all_directories = ps_options_has(&app->options, PS_OPT_DIRECTORIES),
         .record = put->record->wanted ? on_record : NULL,
         .on_failed = on_failed,
         .on_done = on_done,

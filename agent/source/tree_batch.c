@@ -12,15 +12,15 @@
 struct ps_tree_reader {
     struct ps_tree_walk *walk;
     char *root;
-    bool empty_directories;
+    enum ps_tree_directories directories;
     struct ps_tree_item
-        directory; /* held back: it is an item only if nothing is in it; path NULL = none */
+        directory; /* held back: whether something is in it is seen by the next entry; path NULL = none */
     bool ended;
 };
 
 enum ps_code ps_tree_reader_open(struct ps_tree_reader **reader_out, const char *root,
-                                 const struct ps_tree_filter *filter, bool empty_directories,
-                                 struct ps_err *err)
+                                 const struct ps_tree_filter *filter,
+                                 enum ps_tree_directories directories, struct ps_err *err)
 {
     struct ps_tree_reader *reader = calloc(1, sizeof(*reader));
     enum ps_code code;
@@ -28,7 +28,7 @@ enum ps_code ps_tree_reader_open(struct ps_tree_reader **reader_out, const char 
     if (reader == NULL) {
         return ps_err_set(err, PS_E_NO_MEMORY, "%s: out of memory", root);
     }
-    reader->empty_directories = empty_directories;
+    reader->directories = directories;
     reader->root = ps_strdup(root);
     code = reader->root != NULL ? ps_tree_walk_open(&reader->walk, root, filter, err)
                                 : ps_err_set(err, PS_E_NO_MEMORY, "%s: out of memory", root);
@@ -166,6 +166,11 @@ static void release_directory(struct ps_tree_reader *reader)
     reader->directory.path = NULL;
 }
 
+static bool is_common_mode(uint32_t mode)
+{
+    return (mode & 07777) == 0755 || (mode & 07777) == 0775;
+}
+
 /* A directory that was held back is empty when the next entry does not lie in it. */
 static void settle_directory(struct ps_tree_reader *reader, struct ps_tree_batch *batch,
                              const struct ps_tree_entry *next, enum ps_checksum_algorithm algorithm)
@@ -175,7 +180,8 @@ static void settle_directory(struct ps_tree_reader *reader, struct ps_tree_batch
     if (reader->directory.path == NULL) {
         return;
     }
-    if (next != NULL && ps_str_has_prefix(next->path, reader->directory.path)) {
+    if (next != NULL && ps_str_has_prefix(next->path, reader->directory.path) &&
+        reader->directories == PS_TREE_DIRECTORIES_ODD && is_common_mode(reader->directory.mode)) {
         release_directory(reader);
         return;
     }
@@ -195,7 +201,7 @@ static enum ps_code take_entry(struct ps_tree_reader *reader, struct ps_tree_bat
     bool directory = entry->kind == PS_TREE_DIRECTORY;
     struct ps_tree_item *item = directory ? &reader->directory : &batch->items[batch->count];
 
-    if (directory && !reader->empty_directories) {
+    if (directory && reader->directories == PS_TREE_DIRECTORIES_NONE) {
         return PS_OK;
     }
     if (!describe(item, entry)) {

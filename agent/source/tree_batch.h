@@ -49,10 +49,18 @@ struct ps_tree_batch {
 
 struct ps_tree_reader; /* opaque: a walk and what it holds back */
 
-/** Errors: those of ps_tree_walk_open. empty_directories: they are items too. filter is borrowed until close. */
+/** Which directories are items. */
+enum ps_tree_directories {
+    PS_TREE_DIRECTORIES_NONE,
+    PS_TREE_DIRECTORIES_ODD, /* empty ones, and those whose mode is none that a umask gives: 0755, 0775 */
+    PS_TREE_DIRECTORIES_ALL,
+};
+
+/** Errors: those of ps_tree_walk_open. filter is borrowed until close. */
 PS_MUST_USE enum ps_code ps_tree_reader_open(struct ps_tree_reader **reader_out, const char *root,
                                              const struct ps_tree_filter *filter,
-                                             bool empty_directories, struct ps_err *err);
+                                             enum ps_tree_directories directories,
+                                             struct ps_err *err);
 /** NULL is allowed. */
 void ps_tree_reader_close(struct ps_tree_reader *reader);
 

@@ -214,9 +214,7 @@ static void run_fill(struct ps_job *job)
     job->code = record_batch(batch, &job->err);
     if (job->code == PS_OK && op->reader == NULL) {
         job->code = ps_tree_reader_open(&op->reader, op->options.source_path, op->filter,
-                                        !op->options.store->capabilities.local &&
-                                            (op->filter == NULL || op->filter->include_count == 0),
-                                        &job->err);
+                                        op->directories, &job->err);
     }
     if (job->code == PS_OK) {
         job->code = ps_tree_reader_fill(op->reader, &batch->tree, op->algorithm, op->skip_existing,
@@ -299,6 +297,15 @@ static void choose_algorithm(struct ps_tree_upload *op)
                         : can->checksum_default;
 }
 
+/* A local store has directories of its own. With patterns to include, only what matches is wanted. */
+static void choose_directories(struct ps_tree_upload *op, bool all)
+{
+    if (!op->options.store->capabilities.local &&
+        (op->filter == NULL || op->filter->include_count == 0)) {
+        op->directories = all ? PS_TREE_DIRECTORIES_ALL : PS_TREE_DIRECTORIES_ODD;
+    }
+}
+
 static uint32_t slots_of(const struct ps_tree_upload *op)
 {
     uint32_t wished = op->options.wishes.concurrency;
@@ -331,6 +338,7 @@ enum ps_code ps_tree_upload_start(struct ps_tree_upload **op_out,
         return ps_err_set(err, PS_E_NO_MEMORY, "%s: out of memory", options->upload.url);
     }
     choose_algorithm(op);
+    choose_directories(op, options->all_directories);
     op->slot_count = slots_of(op);
     for (size_t i = 0; i < SMALL_MAX; i++) {
         op->slots[i].op = op;

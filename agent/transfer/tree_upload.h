@@ -7,8 +7,8 @@
  *
  * A small file is one PUT, with no other request and nothing in the state; a big one is an upload of its own, which
  * resumes. Metadata: `mtime` (unix seconds, with a fraction), `mode` (octal, with the file's type, as st_mode). A
- * symbolic link is an object with its target as bytes and a mode of 012xxxx, an empty directory one whose key ends in
- * '/'. A file that fails does not stop the others.
+ * symbolic link is an object with its target as bytes and a mode of 012xxxx, a directory that is kept (tree_batch.h says
+ * which) one without bytes whose key ends in '/'. A file that fails does not stop the others.
  */
 #ifndef PS_TRANSFER_TREE_UPLOAD_H
 #define PS_TRANSFER_TREE_UPLOAD_H
@@ -42,7 +42,8 @@ struct ps_tree_upload_options {
      */
     struct ps_upload_options upload;
     const struct ps_tree_filter *filter; /* NULL = all; borrowed until on_done */
-    bool skip_existing;                  /* not what the store has with equal size and checksum */
+    bool all_directories; /* each as an object, not only those that would be lost or altered */
+    bool skip_existing;   /* not what the store has with equal size and checksum */
     /**
      * Objects that were sent, or were there already; at most PS_TREE_BATCH_ITEMS, on a worker, one call at a time. NULL =
      * nobody wants to know. A failure ends the whole with its error.

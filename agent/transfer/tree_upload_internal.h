@@ -59,6 +59,7 @@ struct batch {
 struct ps_tree_upload {
     struct ps_upload_options options; /* its text is copied */
     const struct ps_tree_filter *filter;
+    enum ps_tree_directories directories;
     bool skip_existing;
     enum ps_code (*record)(void *user, const struct ps_tree_stored *stored, size_t count,
                            struct ps_err *err);

@@ -143,6 +143,32 @@ def killed(rig, tree):
     same(tree, dest)
 
 
+def directories(rig):
+    """Empty directories and odd modes come back; with --directories also the times of all. Not through file://."""
+    tree, url = rig.dir / "dirs", rig.url("v/")
+    for name, mode in (("empty", 0o755), ("private", 0o700), ("plain", 0o755), ("plain/deep", 0o755)):
+        (tree / name).mkdir(parents=True)
+        (tree / name).chmod(mode)
+    for name in ("private/key", "plain/deep/file"):
+        (tree / name).write_text(name)
+    for path in tree.rglob("*"):
+        os.utime(path, ns=(0, 1_600_000_000_123_456_789))
+    for flags, wanted in (((), ["empty/", "plain/deep/file", "private/", "private/key"]),
+                          (("--directories",), ["empty/", "plain/", "plain/deep/", "plain/deep/file", "private/",
+                                                "private/key"])):
+        rig.run("put", "-q", tree, url, "--archive", "none", *flags)
+        keys = [json.loads(line)["key"] for line in rig.run("ls", "-r", url, "--json")[0].splitlines()]
+        assert [key.removeprefix("v/") for key in keys] == wanted, keys
+        dest = rig.dir / f"dirs{len(flags)}"
+        rig.run("get", "-r", "-q", url, dest)
+        for path in tree.rglob("*"):
+            back = dest / path.relative_to(tree)
+            assert back.stat().st_mode == path.stat().st_mode, back
+            if flags or path.name in ("empty", "private", "key"):
+                assert back.stat().st_mtime_ns == path.stat().st_mtime_ns, back
+    print("directories come back")
+
+
 def records(rig, tree):
     """--workflow: every object of the tree is its artifact, sent now or there before; what is not recorded stays."""
     url = rig.url("w/")
@@ -211,6 +237,8 @@ def main():
         repeats(rig, tree)
         failures(rig, tree)
         killed(rig, tree)
+        if rig.kind != "file":
+            directories(rig)
         bad_keys(rig)
         filters(rig, tree)
         records(rig, tree)
