@@ -93,8 +93,12 @@ static void print_plain(const struct put *put, const struct ps_upload_result *re
 static enum ps_code record(const struct put *put, const struct ps_upload_result *result,
                            struct ps_err *err)
 {
-    enum ps_code code = ps_put_record_write(&put->record, put->app, put->url, result->size_bytes,
-                                            result->etag, &result->checksum, err);
+    const struct ps_tree_stored stored = {
+        .size_bytes = result->size_bytes,
+        .etag = result->etag,
+        .checksum = result->checksum,
+    };
+    enum ps_code code = ps_put_record_write(&put->record, put->app, put->url, &stored, err);
 
     return code == PS_OK
                ? code

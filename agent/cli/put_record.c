@@ -110,20 +110,17 @@ static void fill_entry(const struct ps_put_record *record, const struct ps_app *
 }
 
 enum ps_code ps_put_record_write(const struct ps_put_record *record, struct ps_app *app,
-                                 const char *url, uint64_t size_bytes, const char *etag,
-                                 const struct ps_checksum *checksum, struct ps_err *err)
+                                 const char *url, const struct ps_tree_stored *stored,
+                                 struct ps_err *err)
 {
     const struct ps_workflow workflow = workflow_of(record, app);
-    const struct ps_tree_stored stored = { .size_bytes = size_bytes,
-                                           .etag = etag,
-                                           .checksum = *checksum };
     struct ps_artifact_entry entry;
     struct ps_state *state;
 
     if (!record->wanted) {
         return PS_OK;
     }
-    fill_entry(record, app, &workflow, url, &stored, &entry);
+    fill_entry(record, app, &workflow, url, stored, &entry);
     state = ps_app_open_state(app, err);
     return state != NULL ? ps_artifact_record(state, &entry, 1, err) : err->code;
 }

@@ -28,10 +28,10 @@ PS_MUST_USE enum ps_code ps_put_record_init(struct ps_put_record *record, struct
                                             struct ps_err *err);
 void ps_put_record_clear(struct ps_put_record *record);
 
-/** Record the object; nothing when no flag asks for it. Errors: those of the state. */
+/** Record the object at url (stored->path is not looked at); nothing when no flag asks for it. Errors: those of the
+ * state. */
 PS_MUST_USE enum ps_code ps_put_record_write(const struct ps_put_record *record, struct ps_app *app,
-                                             const char *url, uint64_t size_bytes, const char *etag,
-                                             const struct ps_checksum *checksum,
+                                             const char *url, const struct ps_tree_stored *stored,
                                              struct ps_err *err);
 
 /**
