@@ -20,6 +20,7 @@ struct ls {
     enum ps_exit exit;
     uint64_t count;
     struct ps_key_filter filter;
+    bool one_level;
 };
 
 static void print_object(const struct ls *ls, const struct ps_object_info *info)
@@ -55,7 +56,10 @@ static void on_page(void *user, const struct ps_object_info *objects, size_t cou
     struct ls *ls = user;
 
     for (size_t i = 0; i < count; i++) {
-        if (ps_key_filter_takes(&ls->filter, objects[i].key)) {
+        bool is_itself = ls->one_level && strcmp(objects[i].key, ls->open.key) == 0 &&
+                         ps_str_has_suffix(objects[i].key, "/"); /* the object of a directory */
+
+        if (!is_itself && ps_key_filter_takes(&ls->filter, objects[i].key)) {
             print_object(ls, &objects[i]);
         }
     }
@@ -81,6 +85,7 @@ static enum ps_code list_one_level(struct ls *ls, struct ps_err *err)
     const struct ps_list_request request = { .prefix = ls->open.key, .delimiter = "/" };
     enum ps_code code = ps_options_refuse(&ls->app->options, all_only, 2, "-r", err);
 
+    ls->one_level = true;
     if (code != PS_OK) {
         return code;
     }
