@@ -16,6 +16,7 @@ struct get_tree {
     struct ps_tree_download *download;
     struct ps_tree_filter filter;
     struct ps_tree_again again;
+    bool moved; /* something was, or tried */
     bool done;
     enum ps_exit exit;
     int64_t started_ms;
@@ -65,6 +66,7 @@ static void on_done(void *user, const struct ps_tree_download_result *result,
     double seconds = ms > 0 ? (double)ms / 1000.0 : 0.001;
 
     get->done = true;
+    get->moved = result->file_count > 0 || result->same_count > 0;
     get->download = NULL;
     ps_progress_bar_stop(&app->bar);
     if (app->json) {
@@ -172,7 +174,7 @@ enum ps_exit ps_get_tree(struct ps_app *app, const char *url, const char *dest)
                               &get);
         ps_app_run_until(app, &get.done);
     }
-    ps_tree_again_end(&get.again, get.exit == PS_EXIT_DONE);
+    ps_tree_again_end(&get.again, get.exit == PS_EXIT_DONE, get.moved);
     ps_store_close(&get.open);
     free(get.url);
     return get.exit;

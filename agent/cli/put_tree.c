@@ -17,6 +17,7 @@ struct put_tree {
     struct ps_tree_filter filter;
     const struct ps_put_record *record;
     struct ps_tree_again again;
+    bool moved; /* something was, or tried */
     bool done;
     enum ps_exit exit;
     int64_t started_ms;
@@ -75,6 +76,7 @@ static void on_done(void *user, const struct ps_tree_upload_result *result,
     double seconds = ms > 0 ? (double)ms / 1000.0 : 0.001;
 
     put->done = true;
+    put->moved = result->sent_count > 0 || result->same_count > 0;
     put->upload = NULL;
     ps_progress_bar_stop(&app->bar);
     if (app->json) {
@@ -175,7 +177,7 @@ enum ps_exit ps_put_tree(struct ps_app *app, const struct ps_upload_options *upl
                               &put);
         ps_app_run_until(app, &put.done);
     }
-    ps_tree_again_end(&put.again, put.exit == PS_EXIT_DONE);
+    ps_tree_again_end(&put.again, put.exit == PS_EXIT_DONE, put.moved);
     ps_store_close(&put.open);
     free(put.url);
     return put.exit;

@@ -109,9 +109,9 @@ void ps_tree_again_begin(struct ps_tree_again *again, struct ps_app *app, const 
     }
 }
 
-void ps_tree_again_end(struct ps_tree_again *again, bool whole)
+void ps_tree_again_end(struct ps_tree_again *again, bool whole, bool moved)
 {
-    if (again->path != NULL && whole) {
+    if (again->path != NULL && (whole || (!moved && !again->unfinished))) {
         (void)unlink(again->path);
     }
     free(again->path);

@@ -23,8 +23,8 @@ struct ps_tree_again {
 void ps_tree_again_begin(struct ps_tree_again *again, struct ps_app *app, const char *command,
                          const char *from, const char *to);
 
-/** After the last: forget it if everything went well. */
-void ps_tree_again_end(struct ps_tree_again *again, bool whole);
+/** After the last: forget it if everything went well, or if this was the first run and it moved nothing. */
+void ps_tree_again_end(struct ps_tree_again *again, bool whole, bool moved);
 
 /** Of PS_E_PARTIAL: add what to do. */
 void ps_tree_again_advise(const struct ps_tree_again *again, struct ps_err *err);

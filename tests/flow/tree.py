@@ -143,6 +143,13 @@ def killed(rig, tree):
     same(tree, dest)
 
 
+def nothing_is_left(rig):
+    """Of runs that ended well, or could not begin, the state directory knows nothing."""
+    rig.run("put", rig.dir / "nowhere", rig.url("z/"), "--archive", "none", expect=3)
+    rig.run("get", "-r", rig.url("nowhere/"), rig.dir / "z", expect=3)
+    assert list((rig.dir / "state").glob("tree-*")) == []
+
+
 def directories(rig):
     """Empty directories and odd modes come back; with --directories also the times of all. Not through file://."""
     tree, url = rig.dir / "dirs", rig.url("v/")
@@ -159,6 +166,8 @@ def directories(rig):
         rig.run("put", "-q", tree, url, "--archive", "none", *flags)
         keys = [json.loads(line)["key"] for line in rig.run("ls", "-r", url, "--json")[0].splitlines()]
         assert [key.removeprefix("v/") for key in keys] == wanted, keys
+        one_level = [json.loads(line)["key"] for line in rig.run("ls", f"{url}private/", "--json")[0].splitlines()]
+        assert one_level == ["v/private/key"], one_level
         dest = rig.dir / f"dirs{len(flags)}"
         rig.run("get", "-r", "-q", url, dest)
         for path in tree.rglob("*"):
@@ -237,6 +246,7 @@ def main():
         repeats(rig, tree)
         failures(rig, tree)
         killed(rig, tree)
+        nothing_is_left(rig)
         if rig.kind != "file":
             directories(rig)
         bad_keys(rig)
