@@ -79,6 +79,7 @@ static void print_result(struct rm *rm, const struct ps_delete_result *result)
 
         ps_output_json("deleted", &object);
     } else if (!good) {
+        ps_progress_bar_before_line(&rm->app->bar);
         (void)fprintf(stderr, "purser: %s/%s: %s\n", rm->open.store->root_url, result->key,
                       result->message);
     }
@@ -284,6 +285,25 @@ static void report(const struct rm *rm)
     }
 }
 
+static void ask_progress(void *user, struct ps_progress *progress_out)
+{
+    const struct rm *rm = user;
+
+    *progress_out = (struct ps_progress){
+        .state = "removing",
+        .active_count = (uint32_t)rm->busy_count,
+        .has_files = true,
+        .file_count = rm->deleted_count,
+    };
+}
+
+static void on_report(void *user)
+{
+    struct rm *rm = user;
+
+    ps_progress_bar_report(&rm->app->bar);
+}
+
 enum ps_exit ps_cmd_rm(struct ps_app *app, const char **args, int arg_count)
 {
     struct rm rm = { .app = app, .url = args[0] };
@@ -298,8 +318,12 @@ enum ps_exit ps_cmd_rm(struct ps_app *app, const char **args, int arg_count)
         rm.exit = ps_app_fail(app, &err);
     } else {
         app->on_stop = on_stop;
+        app->on_report = on_report;
         app->on_signal_user = &rm;
+        ps_progress_bar_start(&app->bar, app->loop, rm.url, app->quiet || app->json, ask_progress,
+                              &rm);
         ps_app_run_until(app, &rm.done);
+        ps_progress_bar_stop(&app->bar);
         if (rm.exit == PS_EXIT_DONE) {
             report(&rm);
             rm.exit = rm.failed_count > 0 ? PS_EXIT_PARTIAL : PS_EXIT_DONE;

@@ -78,6 +78,19 @@ static void format_amount(const struct ps_progress *progress, char *text, size_t
     }
 }
 
+/* "sending files: 1234 done, 4.0 MiB, 1.0 MiB/s"; of what has no bytes the count alone. */
+static void format_files(const struct ps_progress *progress, const char *amount, const char *rate,
+                         char *text, size_t text_size)
+{
+    if (progress->moved_bytes > 0) {
+        (void)snprintf(text, text_size, "%s: %" PRIu64 " done, %s, %s/s", progress->state,
+                       progress->file_count, amount, rate);
+    } else {
+        (void)snprintf(text, text_size, "%s: %" PRIu64 " done", progress->state,
+                       progress->file_count);
+    }
+}
+
 static void draw(struct ps_progress_bar *bar)
 {
     struct ps_progress progress;
@@ -104,6 +117,8 @@ static void draw(struct ps_progress_bar *bar)
         }
         (void)snprintf(line, sizeof(line), "[%s] %3u %% %s %s/s%s", cells, percent, amount, rate,
                        eta);
+    } else if (progress.has_files) {
+        format_files(&progress, amount, rate, line, sizeof(line));
     } else {
         (void)snprintf(line, sizeof(line), "%s %s %s/s", progress.state, amount, rate);
     }
@@ -120,6 +135,7 @@ void ps_progress_bar_report(struct ps_progress_bar *bar)
     struct ps_progress progress;
     char amount[48];
     char rate[16];
+    char line[128];
 
     if (!bar->active) {
         return;
@@ -127,9 +143,14 @@ void ps_progress_bar_report(struct ps_progress_bar *bar)
     bar->ask(bar->user, &progress);
     update_rate(bar, &progress);
     format_amount(&progress, amount, sizeof(amount));
+    (void)ps_size_format((uint64_t)bar->rate_bytes_per_s, rate, sizeof(rate));
     ps_progress_bar_before_line(bar);
-    (void)fprintf(stderr, "%s: %s: %s, %s/s", bar->what, progress.state, amount,
-                  ps_size_format((uint64_t)bar->rate_bytes_per_s, rate, sizeof(rate)));
+    if (progress.has_files) {
+        format_files(&progress, amount, rate, line, sizeof(line));
+        (void)fprintf(stderr, "%s: %s", bar->what, line);
+    } else {
+        (void)fprintf(stderr, "%s: %s: %s, %s/s", bar->what, progress.state, amount, rate);
+    }
     if (progress.part_count > 0) {
         (void)fprintf(stderr, ", part %" PRIu32 " of %" PRIu32, progress.done_count,
                       progress.part_count);

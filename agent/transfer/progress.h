@@ -26,6 +26,8 @@ struct ps_progress {
     uint32_t part_count;    /* 0 = not known */
     uint32_t done_count;
     uint32_t active_count; /* parts under way */
+    bool has_files;        /* many files or objects, of which file_count are done */
+    uint64_t file_count;
 };
 
 enum ps_transfer_event_kind {

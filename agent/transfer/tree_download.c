@@ -357,11 +357,23 @@ void ps_tree_download_stop(struct ps_tree_download *op)
 
 void ps_tree_download_progress(const struct ps_tree_download *op, struct ps_progress *progress_out)
 {
-    *progress_out = (struct ps_progress){
+    struct ps_progress progress = {
         .state = "fetching files",
         .done_bytes = op->result.size_bytes,
         .moved_bytes = op->result.size_bytes,
-        .done_count = (uint32_t)op->result.file_count,
         .active_count = op->busy_count,
+        .has_files = true,
+        .file_count = op->result.file_count + op->result.same_count,
     };
+
+    for (uint32_t i = 0; i < op->slot_count; i++) {
+        struct ps_progress big;
+
+        if (op->slots[i].download != NULL) {
+            ps_download_progress(op->slots[i].download, &big);
+            progress.done_bytes += big.done_bytes;
+            progress.moved_bytes += big.moved_bytes;
+        }
+    }
+    *progress_out = progress;
 }

@@ -373,11 +373,23 @@ void ps_tree_upload_stop(struct ps_tree_upload *op)
 
 void ps_tree_upload_progress(const struct ps_tree_upload *op, struct ps_progress *progress_out)
 {
-    *progress_out = (struct ps_progress){
+    struct ps_progress progress = {
         .state = "sending files",
         .done_bytes = op->result.sent_bytes,
         .moved_bytes = op->result.sent_bytes,
-        .done_count = (uint32_t)op->result.sent_count,
         .active_count = op->busy_count,
+        .has_files = true,
+        .file_count = op->result.sent_count + op->result.same_count,
     };
+
+    for (uint32_t i = 0; i < op->slot_count; i++) {
+        struct ps_progress big;
+
+        if (op->slots[i].upload != NULL) {
+            ps_upload_progress(op->slots[i].upload, &big);
+            progress.done_bytes += big.done_bytes;
+            progress.moved_bytes += big.moved_bytes;
+        }
+    }
+    *progress_out = progress;
 }
