@@ -13,13 +13,13 @@ const struct ps_command ps_commands[] = {
       "when it may go: Never, OnWorkflowCompletion, OnWorkflowDeletion. Policies may\n"
       "say more.\n"
       "--archive tar|tar.gz|tar.zst|zip: a directory as one object, made as it is sent.\n"
-      "--archive none: each file of a directory as an object below URL, recorded each by\n"
-      "--workflow. mtime and mode are metadata, a symbolic link is its target with a mode\n"
-      "of 0120777. A directory that is empty, or of a mode other than 0755 and 0775, is\n"
-      "an object without bytes whose key ends in '/'; with --directories each one is,\n"
-      "which keeps their times (stores of files and Argo pass over such keys). After a\n"
-      "run in which files failed or that was interrupted the same command moves only\n"
-      "what is missing or differs, as --skip-existing does; --restart moves all.\n",
+      "--archive none: each file of a directory as an object below URL, recorded each\n"
+      "by --workflow. mtime and mode are metadata, a symbolic link is its target with a\n"
+      "mode of 0120777. A directory that is empty, or of a mode other than 0755 and\n"
+      "0775, is an object without bytes whose key ends in '/'; with --directories each\n"
+      "one is, which keeps their times (Argo passes over such keys). After a run in\n"
+      "which files failed or that was interrupted the same command moves only what is\n"
+      "missing or differs, as --skip-existing does; --restart moves all.\n",
       2, 2, ps_cmd_put, true },
     { "get", "[-r] URL DEST", "fetch an object, or many with -r",
       "DEST may be a directory, or - for standard output. The file appears when\n"
