@@ -290,6 +290,33 @@ def filters_and_modes(rig, tree):
     print("filters and modes")
 
 
+def owners(rig):
+    """Whoever runs it owns what comes out, setuid is gone; with --same-owner the archive's numbers count, for root."""
+    tree = rig.dir / "owned"
+    (tree / "d").mkdir(parents=True)
+    (tree / "d" / "f").write_text("x")
+    (tree / "l").symlink_to("d/f")
+    os.chmod(tree / "d" / "f", 0o4755)
+    if os.getuid() == 0:
+        for path in (tree / "d", tree / "d" / "f", tree / "l"):
+            os.chown(path, 1234, 4321, follow_symlinks=False)
+            os.chmod(tree / "d" / "f", 0o4755)
+    for name in ("tar.gz", "zip"):
+        rig.run("put", "-q", tree, rig.url("o." + name), "--archive", name)
+        plain, same_owner = rig.dir / f"plain.{name}", rig.dir / f"same.{name}"
+        rig.run("get", "-q", rig.url("o." + name), plain, "--extract")
+        assert (plain / "d" / "f").stat().st_mode & 0o7777 == 0o755
+        assert {path.lstat().st_uid for path in plain.rglob("*")} == {os.getuid()}
+        if os.getuid() == 0:
+            rig.run("get", "-q", rig.url("o." + name), same_owner, "--extract", "--same-owner")
+            for path in same_owner.rglob("*"):
+                assert (path.lstat().st_uid, path.lstat().st_gid) == (1234, 4321), path
+            assert (same_owner / "d" / "f").stat().st_mode & 0o7777 == 0o755
+    _, err = rig.run("get", rig.url("o.zip"), rig.dir / "x", "--same-owner", expect=2)
+    assert "--same-owner goes with --extract" in err, err
+    print("owners on request, no setuid")
+
+
 def attributes(rig, tree):
     """Extended attributes, on request; where the file system of the test has them."""
     try:
@@ -317,6 +344,7 @@ def main():
             other_readers(rig, tree)
             filters_and_modes(rig, tree)
             attributes(rig, tree)
+            owners(rig)
         big = rig.dir / "big"
         big.mkdir()
         make_tree(big, (512 if LONG else 40) * MIB, 2)
