@@ -27,6 +27,7 @@ const struct ps_command ps_commands[] = {
       "--extract: the files of a tar, tar.gz, tar.zst or zip into the directory DEST;\n"
       "an interrupted one fetches and writes the rest only (zstd begins at frames:\n"
       "purser's have 64 MiB, those of others may be the whole, which is read again).\n"
+      "What you remove from DEST in between is not made again: --restart does that.\n"
       "Modes are kept without setuid; owners with --same-owner, by number.\n"
       "-r: all objects below URL as files of the directory DEST. --skip-existing leaves\n"
       "a file alone that has the object's size and checksum (of an object without one\n"

@@ -151,6 +151,9 @@ static enum ps_code extract_here(struct ps_extract *extract, struct ps_err *err)
     if (code == PS_OK) {
         code = extract_all(extract, err);
     }
+    if (extract->placed && (code == PS_OK || code == PS_E_REFUSED || code == PS_E_CORRUPT)) {
+        ps_dest_tree_unmark(extract->tree, 0); /* no later run goes on from here */
+    }
     if (code == PS_OK) {
         code = ps_dest_tree_finish(extract->tree, &root, err);
     }

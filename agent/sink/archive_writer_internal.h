@@ -38,6 +38,7 @@ struct ps_extract {
     struct ps_buf fresh;            /* slots of seen paths that no piece told yet */
     size_t fresh_wanted_bytes;      /* of fresh: from then on a note is wanted */
     bool placed;        /* a place to go on at was noted, by this run or the one before */
+    bool marked;        /* the directory says that points of this run are of it */
     size_t given_count; /* directories that pieces told */
 };
 

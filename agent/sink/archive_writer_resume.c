@@ -30,6 +30,9 @@ static enum ps_code take_directory(void *user, const char *path,
     struct ps_extract *extract = user;
 
     extract->given_count++;
+    if (!extract->options->needed_directories && !ps_dest_tree_has_directory(extract->tree, path)) {
+        return ps_err_set(err, PS_E_PARSE, "%s: was removed since it was extracted", path);
+    }
     return ps_dest_tree_give(extract->tree, path, attributes, err);
 }
 
@@ -51,6 +54,11 @@ static enum ps_code restart(struct ps_extract *extract, const struct ps_extract_
 {
     enum ps_code code;
 
+    /* Finished entries are not made again: they must be here. Of files removed one by one nothing is known. */
+    if (!ps_dest_tree_is_marked(extract->tree, from->seen_key)) {
+        return ps_err_set(err, PS_E_PARSE, "%s: is not the directory that was extracted to",
+                          extract->options->dest);
+    }
     extract->seen.key = from->seen_key;
     code = take_pieces(extract, err);
     if (code != PS_OK) {
@@ -100,6 +108,9 @@ enum ps_code ps_extract_begin(struct ps_extract *extract, struct ps_err *err)
     ps_buf_init(&extract->fresh, PIECE_LIMIT_BYTES);
     if (restarted) {
         code = restart(extract, from, err);
+    }
+    if (code == PS_OK) {
+        ps_dest_tree_unmark(extract->tree, restarted ? from->seen_key : 0);
     }
     prepare_notes(extract);
     return code;
@@ -254,6 +265,10 @@ static enum ps_code note(struct ps_extract *extract, struct ps_err *err)
     ps_buf_init(&point_bytes, 0);
     ps_buf_init(&piece, PIECE_LIMIT_BYTES);
     code = ps_extract_point_encode(point, &point_bytes, err);
+    if (code == PS_OK && point->restartable && !extract->marked) {
+        code = ps_dest_tree_mark(extract->tree, extract->seen.key, err);
+        extract->marked = code == PS_OK;
+    }
     if (code == PS_OK && point->restartable) {
         code = fill_piece(extract, &piece, &given, err);
     }

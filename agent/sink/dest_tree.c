@@ -16,6 +16,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/** Names of marks: like temporary files, no entry may be called so. */
+#define MARK_PREFIX PS_DEST_TEMP_PREFIX "mark-"
+
+enum {
+    MARK_NAME_SIZE = 48
+};
+
 /* --- opening below the root --- */
 
 /* -1 and errno on failure. */
@@ -228,7 +235,14 @@ static bool is_dead(const char *name)
            ((pid_t)pid == getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH));
 }
 
-static void remove_leftovers(struct ps_dest_tree *tree)
+static bool is_removed(const char *name, const char *keep)
+{
+    return ps_str_has_prefix(name, MARK_PREFIX) ? keep != NULL && strcmp(name, keep) != 0
+                                                : keep == NULL && is_dead(name);
+}
+
+/* keep NULL: temporary files of dead processes; else: all marks but this one. */
+static void remove_own(struct ps_dest_tree *tree, const char *keep)
 {
     int fd = openat(tree->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
@@ -240,11 +254,60 @@ static void remove_leftovers(struct ps_dest_tree *tree)
         return;
     }
     for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        if (is_dead(entry->d_name)) {
+        if (is_removed(entry->d_name, keep)) {
             (void)unlinkat(tree->root_fd, entry->d_name, 0);
         }
     }
     (void)closedir(dir);
+}
+
+/* --- marks --- */
+
+static void mark_name(uint64_t token, char name[MARK_NAME_SIZE])
+{
+    (void)snprintf(name, MARK_NAME_SIZE, "%s%016" PRIx64, MARK_PREFIX, token);
+}
+
+enum ps_code ps_dest_tree_mark(struct ps_dest_tree *tree, uint64_t token, struct ps_err *err)
+{
+    char name[MARK_NAME_SIZE];
+    int fd;
+
+    mark_name(token, name);
+    fd = openat(tree->root_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 || close(fd) != 0) {
+        return ps_err_set_errno(err, errno, "%s/%s", tree->root, name);
+    }
+    return PS_OK;
+}
+
+bool ps_dest_tree_is_marked(const struct ps_dest_tree *tree, uint64_t token)
+{
+    char name[MARK_NAME_SIZE];
+    struct stat status;
+
+    mark_name(token, name);
+    return fstatat(tree->root_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(status.st_mode);
+}
+
+void ps_dest_tree_unmark(struct ps_dest_tree *tree, uint64_t token)
+{
+    char name[MARK_NAME_SIZE];
+
+    mark_name(token, name);
+    remove_own(tree, name);
+}
+
+bool ps_dest_tree_has_directory(const struct ps_dest_tree *tree, const char *path)
+{
+    int fd = walk_to(tree, path, false);
+
+    if (fd < 0) {
+        return false;
+    }
+    (void)close(fd);
+    return true;
 }
 
 enum ps_code ps_dest_tree_open(struct ps_dest_tree **tree_out, const char *path, struct ps_err *err)
@@ -273,7 +336,7 @@ enum ps_code ps_dest_tree_open(struct ps_dest_tree **tree_out, const char *path,
                    : ps_err_set_errno(err, errno, "%s", path);
         goto out;
     }
-    remove_leftovers(tree);
+    remove_own(tree, NULL);
     *tree_out = tree;
     tree = NULL;
 out:

@@ -108,6 +108,21 @@ PS_MUST_USE enum ps_code ps_dest_tree_hard_link(struct ps_dest_tree *tree, const
 bool ps_dest_tree_has_file(struct ps_dest_tree *tree, const char *path, uint64_t size_bytes,
                            int64_t mtime_ns);
 
+/** Whether a directory is at path (clean, not ""); a link is none. Nothing is made. */
+bool ps_dest_tree_has_directory(const struct ps_dest_tree *tree, const char *path);
+
+/**
+ * An empty file of ours in the root that says: what the checkpoint with this token tells is here. A directory that was
+ * removed and made anew, even with the same inode, does not have it.
+ *
+ * Errors:  PS_E_DENIED, PS_E_NO_SPACE, PS_E_IO.
+ */
+PS_MUST_USE enum ps_code ps_dest_tree_mark(struct ps_dest_tree *tree, uint64_t token,
+                                           struct ps_err *err);
+bool ps_dest_tree_is_marked(const struct ps_dest_tree *tree, uint64_t token);
+/** Remove all such files but that of token. */
+void ps_dest_tree_unmark(struct ps_dest_tree *tree, uint64_t token);
+
 /** Make the directories above path. */
 PS_MUST_USE enum ps_code ps_dest_tree_make_parent(struct ps_dest_tree *tree, const char *path,
                                                   struct ps_err *err);

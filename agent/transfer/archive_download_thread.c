@@ -81,7 +81,8 @@ static void run_thread(void *user)
 
 /* --- on the loop --- */
 
-/* A place to go on from that is none: a zip with bytes between its entries, a damaged record. Nothing was written. */
+/* A place to go on from that is none: a zip with bytes between its entries, a damaged record, a directory that was
+ * removed meanwhile. Nothing was written. */
 static bool is_from_at_fault(const struct ps_archive_download *op)
 {
     return op->extract.from != NULL && op->extract.from->restartable && !op->tree.begun &&

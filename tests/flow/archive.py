@@ -170,6 +170,16 @@ def goes_on(rig, tree):
         same(tree, dest)
         same_metadata(tree, dest)
         assert not list(dest.glob(".purser*"))
+    get_tar = ("get", "-q", rig.url("g.tar"), dest, "--extract")
+    # What was removed since is no reason to leave it out.
+    for removed in (dest, dest / "d3"):
+        for _ in range(3):
+            shutil.rmtree(dest, ignore_errors=True)
+            noted(rig, rig.start(*get_tar), dest, rig.dir / "state" / "data.mdb")
+            shutil.rmtree(removed, ignore_errors=True)
+            dest.mkdir(exist_ok=True)
+            rig.run(*get_tar)
+            same(tree, dest)
     # Other options would make other files: from the start.
     result = killed_and_run_again(rig, get, dest, "--exclude", "d1")
     assert result["resumed_entries"] == 0, result

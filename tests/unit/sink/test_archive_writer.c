@@ -385,3 +385,38 @@ Test(archive_writer, a_point_that_was_cut_is_none)
     run_clear(&run);
     ps_buf_clear(&object);
 }
+
+/* Nothing is left out because a checkpoint says that it was written to what is not there any more. */
+static void removed_meanwhile(const char *what)
+{
+    struct ps_buf object;
+    struct run run = { .object = &object, .stop_at_note = 30 };
+    struct ps_extract_point *point = malloc(sizeof(*point));
+    struct ps_extract_result result;
+    struct ps_err err = { 0 };
+    char command[256];
+
+    make_archive(PS_ARCHIVE_TAR, &object);
+    cr_assert_eq(extract(&run, "part", NULL, &result, NULL), PS_E_CANCELLED);
+    cr_assert(ps_extract_point_decode(run.point.data, run.point.size_bytes, point));
+    (void)snprintf(command, sizeof(command), "rm -r %s/%s && mkdir -p %s/part", top, what, top);
+    cr_assert_eq(system(command), 0);
+    run.at = (size_t)point->mark.offset_bytes;
+
+    cr_expect_eq(extract(&run, "part", point, &result, &err), PS_E_PARSE, "%s", err.message);
+
+    cr_expect_not(result.begun);
+    free(point);
+    run_clear(&run);
+    ps_buf_clear(&object);
+}
+
+Test(archive_writer, a_directory_that_was_removed_is_not_gone_on_with)
+{
+    removed_meanwhile("part");
+}
+
+Test(archive_writer, one_below_it_that_was_removed_too)
+{
+    removed_meanwhile("part/d1");
+}
