@@ -1,8 +1,6 @@
 #include "store/s3_call.h"
 
-#include "base/encode.h"
 #include "base/str.h"
-#include "hash/digest.h"
 #include "store/s3_error.h"
 #include "store/s3_fixes.h"
 #include "store/s3_internal.h"
@@ -21,8 +19,6 @@
 /** Bodies from here on wait for leave, so that a refusal costs no upload (1 MiB as the AWS SDK for C++ has it). */
 #define EXPECT_FROM_BYTES ((uint64_t)1024 * 1024)
 
-#define UNSIGNED_PAYLOAD "UNSIGNED-PAYLOAD"
-
 enum call_state {
     CALL_WAITING, /* for the timer: the first turn of the loop, a backoff, a throttled store */
     CALL_CREDS,   /* for credentials */
@@ -38,7 +34,7 @@ struct ps_s3_call {
     struct ps_s3_store *store;
     struct ps_s3_call_options options;
     struct ps_body data;
-    char payload_hash[PS_HEX_SIZE(PS_SHA256_SIZE)];
+    char payload_hash[PS_SIGN_V4_HEX_SIZE];
     enum call_state state;
     uv_timer_t *timer; /* on the heap, as it outlives the call until closed */
     struct ticket *ticket;
@@ -408,23 +404,6 @@ static void call_free(struct ps_s3_call *call)
     free(call);
 }
 
-static void set_payload_hash(struct ps_s3_call *call)
-{
-    const struct ps_checksum *sha256 = call->options.sha256;
-    uint8_t hash[PS_SHA256_SIZE];
-
-    ps_str_copy(call->payload_hash, sizeof(call->payload_hash), UNSIGNED_PAYLOAD);
-    if (!call->store->dialect->hashes_text) {
-        return;
-    }
-    if (call->options.data == NULL) {
-        ps_sha256(call->options.text.data, call->options.text.size_bytes, hash);
-        (void)ps_hex_encode(hash, sizeof(hash), call->payload_hash);
-    } else if (sha256 != NULL && sha256->algorithm == PS_CHECKSUM_SHA256) {
-        (void)ps_hex_encode(sha256->bytes, sizeof(hash), call->payload_hash);
-    }
-}
-
 static uv_timer_t *timer_new(struct ps_s3_call *call)
 {
     uv_timer_t *timer = malloc(sizeof(*timer));
@@ -464,7 +443,8 @@ enum ps_code ps_s3_call_start(struct ps_s3_store *store, struct ps_s3_call_optio
     }
     call->store = store;
     take_options(call, options);
-    set_payload_hash(call);
+    ps_s3_request_hash(store, call->options.data == NULL ? &call->options.text : NULL,
+                       call->options.sha256, call->payload_hash);
     call->options.sha256 = NULL; /* not ours to keep */
     call->started_mono_ms = ps_clock_mono_ms(store->clock);
     code = ps_s3_extras_add(&store->extras, store->dialect, call->options.operation,

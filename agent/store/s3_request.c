@@ -298,6 +298,23 @@ enum ps_code ps_s3_request_presign(struct ps_s3_store *store,
     return code;
 }
 
+void ps_s3_request_hash(const struct ps_s3_store *store, const struct ps_buf *text,
+                        const struct ps_checksum *sha256, char hash[PS_SIGN_V4_HEX_SIZE])
+{
+    uint8_t made[PS_SHA256_SIZE];
+
+    ps_str_copy(hash, PS_SIGN_V4_HEX_SIZE, PS_SIGN_V4_UNSIGNED_PAYLOAD);
+    if (!store->dialect->hashes_text) {
+        return;
+    }
+    if (text != NULL) {
+        ps_sha256(text->data, text->size_bytes, made);
+        (void)ps_hex_encode(made, sizeof(made), hash);
+    } else if (sha256 != NULL && sha256->algorithm == PS_CHECKSUM_SHA256) {
+        (void)ps_hex_encode(sha256->bytes, sizeof(made), hash);
+    }
+}
+
 void ps_s3_request_clear(struct ps_s3_request *request)
 {
     for (size_t i = 0; i < request->line_count; i++) {

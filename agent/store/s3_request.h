@@ -38,7 +38,8 @@ PS_MUST_USE enum ps_code ps_s3_request_build(struct ps_s3_store *store,
                                              struct ps_s3_request *request_out, struct ps_err *err);
 
 /**
- * Append the whole presigned URL of parts; whoever uses it must send their headers. payload_hash is NULL. Nothing of it may enter a message or a log.
+ * Append the whole presigned URL of parts; whoever uses it must send their headers. payload_hash is NULL. Nothing of it
+ * may enter a message or a log.
  *
  * Errors:  PS_E_UNSUPPORTED when the dialect cannot; as ps_sign_v4_presign.
  */
@@ -53,6 +54,13 @@ char *ps_s3_request_host(const struct ps_s3_store *store);
 /** Append "/base/bucket/key" percent-encoded. Errors as ps_buf_append. */
 PS_MUST_USE enum ps_code ps_s3_request_path(const struct ps_s3_store *store, const char *key,
                                             struct ps_buf *path, struct ps_err *err);
+
+/**
+ * What stands for the body in the signature: the SHA-256 of text as hex, or sha256 of a body that is pulled (text NULL),
+ * else UNSIGNED-PAYLOAD: where the dialect hashes nothing, or sha256 is NULL or of another kind.
+ */
+void ps_s3_request_hash(const struct ps_s3_store *store, const struct ps_buf *text,
+                        const struct ps_checksum *sha256, char hash[PS_SIGN_V4_HEX_SIZE]);
 
 void ps_s3_request_clear(struct ps_s3_request *request);
 

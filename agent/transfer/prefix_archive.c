@@ -239,7 +239,7 @@ static bool push_end(struct ps_prefix_archive *archive, enum ps_prefix_command_k
 {
     const struct ps_prefix_command command = { .kind = kind };
 
-    return push(archive, &command, NULL);
+    return push(archive, &command, "");
 }
 
 static void on_info(void *user, const struct ps_object_info *info)

@@ -26,6 +26,8 @@ struct ps_relay {
     int write_fd;
     bool failed;
     struct ps_err err; /* the first failure: what the other end then says is only its echo */
+    bool
+        source_verified; /* what was read of it is what its store says; a local file is what it is */
     bool uploaded;
     struct ps_upload_result result;
     char *etag; /* of result */
@@ -63,6 +65,7 @@ static void end_when_both_have(struct ps_relay *relay)
     if (!relay->failed && !relay->uploaded) {
         return;
     }
+    relay->result.confirmed = relay->result.confirmed && relay->source_verified;
     relay->options.upload.on_done(relay->options.upload.user, &relay->result,
                                   relay->failed ? &relay->err : NULL);
     relay_free(relay);
@@ -110,6 +113,7 @@ static void on_streamed(void *user, const struct ps_stream_out_result *result,
     struct ps_relay *relay = user;
     struct ps_err failure;
 
+    relay->source_verified = err == NULL && result->verified;
     if (relay->uploaded) {
         err = NULL; /* it wrote for a reader that wanted no more */
     } else if (err == NULL && result->size_bytes != relay->source.size_bytes) {
@@ -152,6 +156,7 @@ static enum ps_code start_upload(struct ps_relay *relay, struct ps_err *err)
     upload.on_done = on_uploaded;
     upload.user = relay;
     upload.source_path = relay->options.from_path;
+    relay->source_verified = upload.source_path != NULL;
     if (upload.source_path == NULL) {
         if (pipe2(fds, O_CLOEXEC) != 0) {
             return ps_err_set_errno(err, errno, "pipe");

@@ -21,7 +21,7 @@ struct ps_relay_options {
     const char *from_key;
     const char *from_url;
     const char *from_path; /* the local file, where the source is one; NULL = a stream */
-    /** Where to: on_done's user gets the upload's result. source_path and stream_fd are set by the relay. */
+    /** Where to: on_done's user gets the upload's result, confirmed only where the source was too. source_path and stream_fd are set by the relay. */
     struct ps_upload_options upload;
 };
 
