@@ -63,8 +63,9 @@ static void run_server(const struct store_fixture *fixture, const char *kind, ui
     (void)snprintf(address, sizeof(address), "127.0.0.1:%u", port);
     (void)setenv("ROOT_ACCESS_KEY", ACCESS_KEY, 1);
     (void)setenv("ROOT_SECRET_KEY", SECRET_KEY, 1);
-    (void)freopen("/dev/null", "w", stdout);
-    (void)freopen("/dev/null", "w", stderr);
+    if (freopen("/dev/null", "w", stdout) == NULL || freopen("/dev/null", "w", stderr) == NULL) {
+        _exit(127);
+    }
     if (strcmp(kind, "oss") == 0) {
         (void)execlp("purser-test-python", "purser-test-python",
                      PS_SOURCE_DIR "/tests/support/oss_double.py", fixture->dir, "--port",

@@ -103,7 +103,7 @@ Test(signed_link, key_is_made_once_and_kept_to_its_owner)
     (void)chmod(path, 0604);
     cr_expect_eq(ps_link_key_load(&second, path, NULL), PS_E_DENIED);
     (void)chmod(path, 0600);
-    (void)truncate(path, 5);
+    cr_assert_eq(truncate(path, 5), 0);
     cr_expect_eq(ps_link_key_load(&second, path, NULL), PS_E_INVALID);
     (void)unlink(path);
     (void)rmdir(dir);
