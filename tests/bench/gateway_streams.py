@@ -1,21 +1,19 @@
 #!/usr/bin/env python3
 """Many slow readers at once: memory, failures, and how fast another request is answered meanwhile.
 
-Usage: gateway_streams.py [STREAMS [MIB]]     (PURSER: the binary, release)
+Usage: gateway_streams.py [STREAMS [MIB [KIB_PER_S]]]     (PURSER: the binary, release; cc for slow_readers.c)
 1,000 streams of 64 MiB: gate 128 MiB RSS, all whole. 8,000: gate 512 MiB, none fails, others answered in 50 ms.
-One process reads all of them in turn, so each is slow; the store is nginx serving a file as s3:// (it ignores
-signatures), as a real one of 8,000 streams would need the machine for itself. Whole means: as many bytes as the object.
+Each reader takes KIB_PER_S a second (default: 400,000 for all together); the store is nginx serving a file as s3:// (it
+ignores signatures), as a real one of 8,000 streams would need the machine for itself. Whole means: as many bytes as the
+object.
 """
 import os
 import pathlib
 import re
 import resource
-import selectors
-import socket
 import statistics
 import subprocess
 import sys
-import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "flow"))
@@ -39,52 +37,21 @@ def status_of(pid, name):
     return 0
 
 
-class Reader:
-    def __init__(self, port, bearer, size):
-        self.left, self.head = size, b""
-        self.sock = socket.socket()
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
-        self.sock.connect(("127.0.0.1", port))
-        self.sock.sendall(f"GET /a/main/obj HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{bearer}\r\n".encode())
-        self.sock.setblocking(False)
-        self.whole = self.failed = False
-
-    def step(self, block):
-        """Take what is there, at most the block; False at the end."""
-        try:
-            count = self.sock.recv_into(block)
-        except BlockingIOError:
-            return True
-        except OSError:
-            count = 0
-        if count == 0:
-            self.whole = self.left == 0
-            self.failed = not self.whole
-            return False
-        if self.head is not None:
-            self.head += bytes(block[:count])
-            if b"\r\n\r\n" not in self.head:
-                return True
-            if not self.head.startswith(b"HTTP/1.1 200"):
-                self.failed = True
-                return False
-            count = len(self.head) - self.head.index(b"\r\n\r\n") - 4
-            self.head = None
-        self.left -= count
-        return True
-
-
-def prober(agent, answers, stop):
-    while not stop.is_set():
-        started = time.monotonic()
-        status = agent.get("/a/main/small")[0]
-        answers.append((time.monotonic() - started, status))
-        stop.wait(0.1)
+def readers_of(rig, agent, streams, size, rate):
+    """slow_readers.c, built here; waits until all have connected."""
+    source = pathlib.Path(__file__).with_name("slow_readers.c")
+    binary = rig.dir / "slow_readers"
+    subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-o", binary, source], check=True)
+    process = subprocess.Popen([binary, str(agent.port), "/a/main/obj", agent.bearer.strip(), str(streams), str(size),
+                                str(rate)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "opened\n"
+    return process
 
 
 def main():
     streams = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     mib = float(sys.argv[2]) if len(sys.argv) > 2 else 64
+    rate = int(sys.argv[3]) * 1024 if len(sys.argv) > 3 else 400_000 * 1024 // streams
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     size = int(mib * MIB)
     with Rig("file") as rig:
@@ -103,45 +70,38 @@ def main():
                        AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{port}")
         agent = Agent(rig, settings=f"  memory_limit: 512MiB\n  connections: {streams + 100}\n"
                       "  stall_timeout: 10m\n")
+        # The same question to an agent without streams: what the machine and the store make of it.
+        control = Agent(rig, env={"PURSER_STATE_DIR": str(rig.dir / "control")})
         agent.get("/a/main/small")
         idle_rss = status_of(agent.process.pid, "VmRSS")
-        answers, stop = [], threading.Event()
-        probe = threading.Thread(target=prober, args=(agent, answers, stop))
-        probe.start()
+        answers, controls = [], []
         started = time.monotonic()
-        selector = selectors.DefaultSelector()
-        block, readers, alive = bytearray(65536), [], 0
-        for _ in range(streams):
-            reader = Reader(agent.port, agent.bearer, size)
-            readers.append(reader)
-            selector.register(reader.sock, selectors.EVENT_READ, reader)
-            alive += 1
+        readers = readers_of(rig, agent, streams, size, rate)
         opened = time.monotonic() - started
-        peak_open = 0
-        while alive:
-            for key, _ in selector.select(timeout=60):
-                if not key.data.step(block):
-                    selector.unregister(key.fileobj)
-                    key.fileobj.close()
-                    alive -= 1
-            peak_open = max(peak_open, alive)
+        while readers.poll() is None:
+            for one, rows in ((agent, answers), (control, controls)):
+                before = time.monotonic()
+                status = one.get("/a/main/small")[0]
+                rows.append((time.monotonic() - before, status))
+            time.sleep(0.1)
             assert agent.process.poll() is None, agent.log()[-2000:]
         seconds = time.monotonic() - started
-        stop.set()
-        probe.join()
+        *reasons, counts = readers.stdout.read().splitlines()
+        whole = int(counts.split()[0])
         rss = status_of(agent.process.pid, "VmHWM")
         metrics = agent.get("/metrics", token=None)[2].decode()
         cpu = float(re.search(r"process_cpu_seconds_total ([0-9.e+-]+)", metrics)[1])
         warned = sorted({re.sub(r"^\S+ |\d+", "", line).strip() for line in agent.lines if " warn " in line})
         agent.stop()
+        control.stop()
         store.terminate()
         store.wait()
-    whole = sum(reader.whole for reader in readers)
     times = sorted(row[0] for row in answers)
     late = [row for row in answers if row[1] != 200]
+    alone = statistics.median(row[0] for row in controls)
     print(f"{streams} streams of {mib:g} MiB: {whole} whole, {streams - whole} failed, {seconds:.0f} s, "
           f"opened in {opened:.1f} s, {cpu:.1f} CPU-s ({cpu / (streams * mib / 1024):.2f} a GiB)")
-    for line in warned[:5]:
+    for line in (*reasons, *warned[:5]):
         print("   ", line)
     print("    metrics:", *re.findall(r"purser_gateway_(?:requests_total|cut_total|busy_total)\S* \d+", metrics))
     gate = 128 if streams <= 1000 else 512
@@ -149,7 +109,7 @@ def main():
           f"{(rss - idle_rss) / 1024 / streams:.1f} KiB a stream")
     print(f"another request meanwhile: median {statistics.median(times) * 1000:.1f} ms, "
           f"p99 {times[int(len(times) * 0.99)] * 1000:.1f} ms, max {times[-1] * 1000:.1f} ms of {len(times)}, "
-          f"{len(late)} not 200 (gate 50 ms)")
+          f"{len(late)} not 200 (gate 50 ms); median of an agent without streams {alone * 1000:.1f} ms")
     return 0 if whole == streams else 1
 
 
