@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "cli/admin_socket.h"
 #include "cli/agent_sweep.h"
+#include "cli/explain.h"
 #include "cli/gateway_link.h"
 #include "cli/policies.h"
 #include "cli/watch_records.h"
@@ -120,6 +121,20 @@ static enum ps_code reload(void *user, struct ps_err *err)
     return code;
 }
 
+static enum ps_code explain(void *user, const char *url, json_t **json_out, struct ps_err *err)
+{
+    const struct agent *agent = user;
+
+    return ps_explain_json(agent->app, url, json_out, err);
+}
+
+static json_t *policies(void *user)
+{
+    const struct agent *agent = user;
+
+    return ps_policies_json(agent->app);
+}
+
 static enum ps_code start_gateway(struct agent *agent, struct ps_err *err)
 {
     struct ps_app *app = agent->app;
@@ -162,6 +177,8 @@ static enum ps_code start_admin(struct agent *agent, struct ps_err *err)
         .started_unix_ms = ps_clock_unix_ms(app->clock),
         .reload = reload,
         .drain = drain,
+        .explain = explain,
+        .policies = policies,
         .user = agent,
     };
     code = ps_admin_new(&agent->admin, app->loop, &app->log, path, &agent->context, err);

@@ -1,3 +1,5 @@
+#include "cli/explain.h"
+
 #include "cli/app.h"
 #include "cli/output.h"
 #include "cli/reclaim_cli.h"
@@ -19,9 +21,22 @@ struct explain {
     struct ps_app *app;
     const char *url;
     int64_t now_unix_s;
-    json_t *answers; /* JSON only */
+    bool json;
+    json_t *answers; /* JSON only, as all below */
+    json_t *records; /* NULL: they are printed */
+    json_t *history;
     unsigned log_count;
 };
+
+/* Into the list, or on standard output. */
+static void hand_out(json_t *list, const char *type, json_t *object)
+{
+    if (list != NULL) {
+        (void)json_array_append_new(list, object);
+    } else {
+        ps_output_json(type, &object);
+    }
+}
 
 static const char *or_dash(const char *text)
 {
@@ -76,7 +91,7 @@ static void on_answer(void *user, const struct ps_reclaim_answer *answer)
     struct explain *explain = user;
     char after[32] = "";
 
-    if (explain->app->json) {
+    if (explain->json) {
         (void)json_array_append_new(explain->answers,
                                     json_pack("{s:s, s:o, s:s, s:o, s:b}", "policy", answer->policy,
                                               "where", ps_output_text(answer->where), "action",
@@ -189,7 +204,7 @@ static void print_json(const struct explain *explain, const struct ps_reclaim_it
         has_reclaim ? reclaim.digest : "", "held", (int)item->held, "other_claims",
         (int)item->other_claims, "would_change", advice(item, decision, has_reclaim));
 
-    ps_output_json("explain", &object);
+    hand_out(explain->records, "explain", object);
 }
 
 static void explain_item(struct explain *explain, const struct ps_reclaim_item *item)
@@ -203,8 +218,8 @@ static void explain_item(struct explain *explain, const struct ps_reclaim_item *
     if (!ps_reclaim_ask_init(&asked, item, &rules, item->event, explain->now_unix_s)) {
         return;
     }
-    explain->answers = explain->app->json ? json_array() : NULL;
-    if (!explain->app->json) {
+    explain->answers = explain->json ? json_array() : NULL;
+    if (!explain->json) {
         print_record(&asked);
         (void)printf(
             "  %-14s event '%s', clock %s, policies %s\n", "asked",
@@ -215,7 +230,7 @@ static void explain_item(struct explain *explain, const struct ps_reclaim_item *
     asked.question.user = explain;
     ps_reclaim_ask(&asked, &rules, &decision);
     due_unix_s = ps_reclaim_base_unix_s(&asked, item->event) + (int64_t)decision.after_s;
-    if (explain->app->json) {
+    if (explain->json) {
         print_json(explain, item, &asked, &decision, due_unix_s);
     } else {
         print_verdict(explain, item, &decision, due_unix_s);
@@ -236,12 +251,12 @@ static bool print_logged(void *user, const struct ps_decision_entry *entry)
     }
     explain->log_count++;
     (void)ps_output_time(entry->at_unix_ms, at);
-    if (explain->app->json) {
+    if (explain->json) {
         json_t *object = json_pack(
             "{s:s, s:s, s:o, s:o}", "at", at, "what", ps_decision_kind_name(entry->kind), "policy",
             ps_output_text(entry->policy), "reason", ps_output_text(entry->reason));
 
-        ps_output_json("history", &object);
+        hand_out(explain->history, "history", object);
     } else {
         (void)printf("%s%s  %s %s: %s\n", explain->log_count == 1 ? "log, newest first\n  " : "  ",
                      at, ps_decision_kind_name(entry->kind), entry->policy, entry->reason);
@@ -249,10 +264,53 @@ static bool print_logged(void *user, const struct ps_decision_entry *entry)
     return explain->log_count < LOG_LINES_MAX;
 }
 
+static enum ps_code explain_url(struct explain *explain, struct ps_state *state, struct ps_err *err)
+{
+    struct ps_reclaim_batch batch = { 0 };
+    enum ps_code code = ps_reclaim_take_url(state, explain->url, explain->now_unix_s, &batch, err);
+
+    for (size_t i = 0; i < batch.count; i++) {
+        explain_item(explain, &batch.items[i]);
+    }
+    if (code == PS_OK) {
+        code = ps_decision_each(state, 0, true, print_logged, explain, err);
+    }
+    if (code == PS_OK && batch.count == 0 && explain->log_count == 0) {
+        code = ps_err_set(err, PS_E_NOT_FOUND,
+                          "%s: no artifact is recorded under this URL (put --workflow does)",
+                          explain->url);
+    }
+    ps_reclaim_batch_clear(&batch);
+    return code;
+}
+
+enum ps_code ps_explain_json(struct ps_app *app, const char *url, json_t **json_out,
+                             struct ps_err *err)
+{
+    struct explain explain = {
+        .app = app,
+        .url = url,
+        .json = true,
+        .now_unix_s = ps_clock_unix_ms(app->clock) / 1000,
+        .records = json_array(),
+        .history = json_array(),
+    };
+    enum ps_code code = explain.records != NULL && explain.history != NULL
+                            ? explain_url(&explain, app->state, err)
+                            : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+
+    if (code != PS_OK) {
+        json_decref(explain.records);
+        json_decref(explain.history);
+        return code;
+    }
+    *json_out = json_pack("{s:o, s:o}", "records", explain.records, "history", explain.history);
+    return *json_out != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+}
+
 enum ps_exit ps_cmd_explain(struct ps_app *app, const char **args, int arg_count)
 {
-    struct explain explain = { .app = app, .url = args[0] };
-    struct ps_reclaim_batch batch = { 0 };
+    struct explain explain = { .app = app, .url = args[0], .json = app->json };
     struct ps_state *state = NULL;
     struct ps_err err;
     enum ps_code code = ps_reclaim_now(app, &explain.now_unix_s, &err);
@@ -260,20 +318,7 @@ enum ps_exit ps_cmd_explain(struct ps_app *app, const char **args, int arg_count
     (void)arg_count;
     if (code == PS_OK) {
         state = ps_app_open_state_to_read(app, &err);
-        code = state != NULL ? ps_reclaim_take_url(state, args[0], explain.now_unix_s, &batch, &err)
-                             : err.code;
+        code = state != NULL ? explain_url(&explain, state, &err) : err.code;
     }
-    for (size_t i = 0; i < batch.count; i++) {
-        explain_item(&explain, &batch.items[i]);
-    }
-    if (code == PS_OK) {
-        code = ps_decision_each(state, 0, true, print_logged, &explain, &err);
-    }
-    if (code == PS_OK && batch.count == 0 && explain.log_count == 0) {
-        code =
-            ps_err_set(&err, PS_E_NOT_FOUND,
-                       "%s: no artifact is recorded under this URL (put --workflow does)", args[0]);
-    }
-    ps_reclaim_batch_clear(&batch);
     return code == PS_OK ? PS_EXIT_DONE : ps_app_fail(app, &err);
 }

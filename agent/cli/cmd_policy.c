@@ -28,6 +28,31 @@ static void join_hooks(const struct ps_policy_info *info, char *text, size_t tex
     }
 }
 
+static json_t *policy_json(const struct ps_policy_info *info)
+{
+    char hooks[128];
+
+    join_hooks(info, hooks, sizeof(hooks));
+    return json_pack("{s:o, s:o, s:s, s:o}", "name", ps_output_text(info->name), "path",
+                     ps_output_text(info->path), "hooks", hooks, "masked_by",
+                     info->masked_by != NULL ? ps_output_text(info->masked_by) : json_null());
+}
+
+static void add_one(void *user, const struct ps_policy_info *info)
+{
+    (void)json_array_append_new(user, policy_json(info));
+}
+
+json_t *ps_policies_json(const struct ps_app *app)
+{
+    json_t *list = json_array();
+
+    if (app->policies != NULL && list != NULL) {
+        ps_policy_set_each(app->policies, add_one, list);
+    }
+    return json_pack("{s:o, s:s}", "policies", list, "digest", app->policy_digest);
+}
+
 static void print_one(void *user, const struct ps_policy_info *info)
 {
     struct listing *listing = user;
@@ -37,10 +62,7 @@ static void print_one(void *user, const struct ps_policy_info *info)
     listing->count += info->masked_by == NULL ? 1 : 0;
     listing->masked_count += info->masked_by != NULL ? 1 : 0;
     if (listing->app->json) {
-        json_t *object =
-            json_pack("{s:o, s:o, s:s, s:o}", "name", ps_output_text(info->name), "path",
-                      ps_output_text(info->path), "hooks", hooks, "masked_by",
-                      info->masked_by != NULL ? ps_output_text(info->masked_by) : json_null());
+        json_t *object = policy_json(info);
 
         ps_output_json("policy", &object);
         return;

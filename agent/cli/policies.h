@@ -11,10 +11,15 @@
 #include "cli/app.h"
 #include "lua/policy_set.h"
 
+#include <jansson.h>
+
 /**
  * Load the policies in force into app->policies and make app->decider of them. Errors as ps_policy_set_load.
  */
 PS_MUST_USE enum ps_code ps_policies_load(struct ps_app *app, struct ps_err *err);
+
+/** { policies: [...], digest } of those in force, as `policy list --json` has them. NULL when memory is out. */
+json_t *ps_policies_json(const struct ps_app *app);
 
 /**
  * As ps_policies_load, if the tests of all policies pass that have some: those of DIR/10-x.lua are in

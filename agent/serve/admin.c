@@ -17,23 +17,62 @@ struct ps_admin {
     const struct ps_admin_context *context;
 };
 
-typedef enum ps_code (*handle_fn)(const struct ps_admin_context *context, json_t **json_out,
+typedef enum ps_code (*handle_fn)(const struct ps_admin_context *context,
+                                  const struct ps_target *target, json_t **json_out,
                                   struct ps_err *err);
 
-static enum ps_code reload(const struct ps_admin_context *context, json_t **json_out,
-                           struct ps_err *err)
+/* The handlers that the page has too take no arguments. */
+#define WITHOUT_ARGS(name)                                                                         \
+    static enum ps_code name(const struct ps_admin_context *context,                               \
+                             const struct ps_target *target, json_t **json_out,                    \
+                             struct ps_err *err)                                                   \
+    {                                                                                              \
+        (void)target;                                                                              \
+        return ps_admin_##name(context, json_out, err);                                            \
+    }
+
+WITHOUT_ARGS(status)
+WITHOUT_ARGS(uploads)
+WITHOUT_ARGS(streams)
+WITHOUT_ARGS(reclaims)
+WITHOUT_ARGS(decisions)
+
+static enum ps_code explain(const struct ps_admin_context *context, const struct ps_target *target,
+                            json_t **json_out, struct ps_err *err)
+{
+    const char *url = ps_target_arg(target, "url");
+
+    if (url == NULL || url[0] == '\0') {
+        return ps_err_set(err, PS_E_INVALID, "url=: write s3://BUCKET/KEY");
+    }
+    return context->explain(context->user, url, json_out, err);
+}
+
+static enum ps_code policy(const struct ps_admin_context *context, const struct ps_target *target,
+                           json_t **json_out, struct ps_err *err)
+{
+    (void)target;
+    (void)err;
+    *json_out = context->policies(context->user);
+    return PS_OK;
+}
+
+static enum ps_code reload(const struct ps_admin_context *context, const struct ps_target *target,
+                           json_t **json_out, struct ps_err *err)
 {
     enum ps_code code = context->reload(context->user, err);
 
+    (void)target;
     if (code == PS_OK) {
         *json_out = json_pack("{s:s}", "policy_digest", context->policy_digest);
     }
     return code;
 }
 
-static enum ps_code drain(const struct ps_admin_context *context, json_t **json_out,
-                          struct ps_err *err)
+static enum ps_code drain(const struct ps_admin_context *context, const struct ps_target *target,
+                          json_t **json_out, struct ps_err *err)
 {
+    (void)target;
     (void)err;
     context->drain(context->user);
     *json_out = json_object();
@@ -45,13 +84,11 @@ static const struct route {
     bool operates; /* POST */
     handle_fn handle;
 } routes[] = {
-    { "/v1/status", false, ps_admin_status },
-    { "/v1/uploads", false, ps_admin_uploads },
-    { "/v1/streams", false, ps_admin_streams },
-    { "/v1/reload", true, reload },
-    { "/v1/drain", true, drain },
-    { "/v1/reclaims", false, ps_admin_reclaims },
-    { "/v1/decisions", false, ps_admin_decisions },
+    { "/v1/status", false, status },       { "/v1/uploads", false, uploads },
+    { "/v1/streams", false, streams },     { "/v1/explain", false, explain },
+    { "/v1/policy", false, policy },       { "/v1/reload", true, reload },
+    { "/v1/drain", true, drain },          { "/v1/reclaims", false, reclaims },
+    { "/v1/decisions", false, decisions },
 };
 
 static void send_json(struct ps_httpd_request *request, unsigned status, json_t *json)
@@ -91,7 +128,7 @@ static bool may_operate(const struct ps_httpd_request *request)
 }
 
 static void serve(struct ps_admin *admin, struct ps_httpd_request *request,
-                  const struct route *route)
+                  const struct ps_target *target, const struct route *route)
 {
     json_t *json = NULL;
     struct ps_err err;
@@ -105,7 +142,7 @@ static void serve(struct ps_admin *admin, struct ps_httpd_request *request,
         send_error(request, 403, PS_E_DENIED, "only the agent's user and root may do this");
         return;
     }
-    code = route->handle(admin->context, &json, &err);
+    code = route->handle(admin->context, target, &json, &err);
     if (code == PS_OK && json == NULL) {
         code = ps_err_set(&err, PS_E_NO_MEMORY, "out of memory");
     }
@@ -180,7 +217,7 @@ static void on_request(void *user, struct ps_httpd_request *request)
         }
     }
     if (found != NULL) {
-        serve(admin, request, found);
+        serve(admin, request, &target, found);
     } else if (ps_str_has_prefix(target.path, "/v1/") &&
                ps_admin_verb_parse(target.path + strlen("/v1/"), &verb)) {
         change(admin, request, verb, ps_target_arg(&target, "url"));

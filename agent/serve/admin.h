@@ -12,6 +12,8 @@
  * | GET /v1/streams | read | { streams: [...] }: downloads that are under way |
  * | GET /v1/reclaims | read | { reclaims: [...], more }: what is planned, by time |
  * | GET /v1/decisions | read | { decisions: [...] }: the last 100 |
+ * | GET /v1/explain?url= | read | { records: [...], history: [...] }: as `purser explain --json`, by the policies in force |
+ * | GET /v1/policy | read | { policies: [...], digest }: those in force |
  * | POST /v1/hold?url=, release, cancel | operate | {}; as `purser reclaims hold`, ... |
  * | POST /v1/reload | operate | { policy_digest } of the new policies; 422 and { error } when they do not load |
  * | POST /v1/drain | operate | {}; the agent ends when what is being sent is sent |

@@ -27,6 +27,9 @@ struct ps_admin_context {
     enum ps_code (*reload)(void *user, struct ps_err *err);
     /** Finish what is being sent, then end. NULL = cannot. */
     void (*drain)(void *user);
+    /** Why an artifact stays or goes; the policies in force. The caller owns *json_out. NULL = cannot. */
+    enum ps_code (*explain)(void *user, const char *url, json_t **json_out, struct ps_err *err);
+    json_t *(*policies)(void *user);
     void *user;
 };
 

@@ -63,6 +63,12 @@ def reclaims(rig):
     assert [r["url"] for r in listed] == [rig.url("gc/later")] and listed[0]["due_unix_s"] > time.time() + 6 * 86400
     decisions = json.loads(agent.get("/api/decisions")[2])["decisions"]
     assert ("deleted", rig.url("gc/goes")) in [(d["what"], d["url"]) for d in decisions], decisions
+    code, told = ask(path, "GET", f"/v1/explain?url={rig.url('gc/later')}")
+    offline = json.loads(rig.run("explain", "--json", rig.url("gc/later"))[0].splitlines()[0])
+    assert code == 200 and [r["state"] for r in told["records"]] == ["pending"], told
+    assert {**offline, **told["records"][0], "now": 0} == {**offline, "now": 0}, "not as the command says"
+    assert "planned" in [h["what"] for h in told["history"]], told
+    assert ask(path, "GET", "/v1/explain?url=s3://no/where")[0] == 404 and ask(path, "GET", "/v1/explain")[0] == 422
     later = f"/api/cancel?url={rig.url('gc/later')}"
     assert agent.get(later, method="POST")[0] == 400, "a POST that another site could send"
     assert agent.get(later, {"X-Purser-Page": "1"}, method="POST", token=None)[0] == 401
@@ -120,6 +126,8 @@ def main():
 
         assert ask(path, "GET", "/v1/uploads") == (200, {"uploads": []})
         assert ask(path, "GET", "/v1/nothing")[0] == 404
+        policies_told = ask(path, "GET", "/v1/policy")[1]
+        assert policies_told["digest"] == after and "few" in [p["name"] for p in policies_told["policies"]], policies_told
         assert ask(path, "GET", "/v1/drain")[0] == 405
         _, err = rig.run("agent", "--config", agent.config, expect=7)
         assert "another process listens" in err, err
