@@ -33,6 +33,8 @@ async function withScripts(browser) {
   const got = await fetched(page, page.getByRole('link', { name: 'big \u00e9.bin' }))
   assert.strictEqual(got.sha256, expected)
   assert.strictEqual(got.name, 'big \u00e9.bin')
+  const archive = await fetched(page, page.getByRole('link', { name: 'all of dir/ as tar.gz' }))
+  assert.strictEqual(archive.name, 'dir.tar.gz')
   await page.getByText('in 7 d').waitFor()
   await page.getByRole('button', { name: /^cancel .*later/ }).click()
   await page.getByText(/^cancel: .*later/).waitFor()

@@ -31,9 +31,20 @@ const encoded = name => name.split('/').map(encodeURIComponent).join('/')
 
 // --- the tree ---
 
+function sideLink(href, text, label) {
+  const link = element('a', { className: 'side', href, textContent: text })
+  link.setAttribute('aria-label', label)
+  return link
+}
+
 function fileRow(base, entry) {
-  const link = element('a', { href: `${base}${encoded(entry.name)}?download`, textContent: entry.name })
-  return element('li', {}, link, element('span', { className: 'faint', textContent: ` ${size(entry.size_bytes)}` }))
+  const href = base + encoded(entry.name)
+  const row = element('li', { className: 'file' }, element('a', { href: `${href}?download`, textContent: entry.name }),
+    element('span', { className: 'faint', textContent: ` ${size(entry.size_bytes)}` }))
+  if (/\.(tar|tar\.gz|tgz|tar\.zst|tzst|zip)$/.test(entry.name)) {
+    row.append(sideLink(`${href}?members`, 'contents', `contents of ${entry.name}`))
+  }
+  return row
 }
 
 async function fill(list, base, after) {
@@ -79,7 +90,8 @@ function opener(row, base) {
 }
 
 function folder(base, name) {
-  const row = element('li', {}, element('a', { href: base, textContent: name }))
+  const row = element('li', {}, element('a', { href: base, textContent: name }),
+    sideLink(`${base}?archive=tar.gz`, 'tar.gz', `all of ${name} as tar.gz`))
   row.prepend(opener(row, base))
   return row
 }
