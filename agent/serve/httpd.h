@@ -117,9 +117,9 @@ void ps_httpd_send_stream(struct ps_httpd_request *request, unsigned status, uin
                           void *user);
 
 /**
- * The same for a known size, but most of the bytes go past libmicrohttpd, from the caller's memory straight to the socket:
- * ps_httpd_push. That is for large answers without TLS; others are read as above, and push takes nothing. The last byte is
- * always read, so that libmicrohttpd ends the answer. on_room: push may take bytes (again).
+ * The same for a known size, but the bytes go past libmicrohttpd, from the caller's memory straight to the socket:
+ * ps_httpd_push. That is for large answers without TLS, and ends their connection; others are read as above, and push
+ * takes nothing. on_room: push may take bytes (again).
  */
 void ps_httpd_send_pushed(struct ps_httpd_request *request, unsigned status, uint64_t size_bytes,
                           size_t block_bytes, ssize_t (*read)(void *user, void *into, size_t size),

@@ -63,10 +63,10 @@ struct ps_httpd_request {
     void *read_user;
     bool is_cut; /* read is not called any more */
 
-    /* Of an answer that is pushed. libmicrohttpd believes that its body is one byte: it sends the headers, with a
-     * Content-Length of ours, is suspended while all bytes but the last are pushed, and then sends that. */
+    /* Of an answer that is pushed. libmicrohttpd sends the headers and asks for the body; then it is suspended while
+     * all of it is pushed, and is told that the stream ends. It closes the connection by that, which is announced. */
     void (*on_room)(void *user);
-    uint64_t push_left_bytes;           /* 0 = read the rest */
+    uint64_t push_left_bytes;           /* 0 = read, or the end */
     bool headers_out;                   /* push may begin */
     bool blocked;                       /* the socket is full: room is watched */
     uint64_t pushed_at_ms;              /* loop time of the last progress */

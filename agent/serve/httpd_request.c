@@ -4,10 +4,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -413,6 +411,9 @@ static ssize_t read_stream(void *user, uint64_t position, char *into, size_t siz
     if (request->push_left_bytes > 0) {
         return request->headers_out ? wait_in_mhd(request) : begin_push(request);
     }
+    if (request->headers_out) {
+        return MHD_CONTENT_READER_END_OF_STREAM; /* all is pushed: the connection ends, as was told */
+    }
     got_bytes = request->read(request->read_user, into, size);
     if (got_bytes == PS_HTTPD_LATER) {
         return wait_in_mhd(request);
@@ -437,8 +438,8 @@ void ps_httpd_send_stream(struct ps_httpd_request *request, unsigned status, uin
 
 /* --- bytes that go past libmicrohttpd --- */
 
-/** What is smaller goes out with its headers in one piece. */
-#define PUSH_FROM_BYTES ((uint64_t)256 * 1024)
+/** What is smaller keeps its connection. */
+#define PUSH_FROM_BYTES ((uint64_t)1024 * 1024)
 
 static void on_room(uv_poll_t *poll, int status, int events)
 {
@@ -475,9 +476,6 @@ void ps_httpd_send_pushed(struct ps_httpd_request *request, unsigned status, uin
                           size_t block_bytes, ssize_t (*read)(void *user, void *into, size_t size),
                           void (*on_room_fn)(void *user), void *user)
 {
-    struct MHD_Response *response;
-    char length[24];
-
     if (request->httpd->has_tls || size_bytes < PUSH_FROM_BYTES ||
         strcmp(request->method, "GET") != 0) {
         ps_httpd_send_stream(request, status, size_bytes, block_bytes, read, user);
@@ -486,17 +484,10 @@ void ps_httpd_send_pushed(struct ps_httpd_request *request, unsigned status, uin
     request->read = read;
     request->read_user = user;
     request->on_room = on_room_fn;
-    request->push_left_bytes = size_bytes - 1;
-    response = MHD_create_response_from_callback(1, 1, read_stream, request, NULL);
-    (void)snprintf(length, sizeof(length), "%" PRIu64, size_bytes);
-    if (response != NULL &&
-        (MHD_set_response_options(response, MHD_RF_INSANITY_HEADER_CONTENT_LENGTH, MHD_RO_END) !=
-             MHD_YES ||
-         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_LENGTH, length) != MHD_YES)) {
-        MHD_destroy_response(response);
-        response = NULL;
-    }
-    answer(request, status, response);
+    request->push_left_bytes = size_bytes;
+    request->closing = true;
+    answer(request, status,
+           MHD_create_response_from_callback(size_bytes, 1, read_stream, request, NULL));
 }
 
 size_t ps_httpd_push(struct ps_httpd_request *request, const void *data, size_t size)
@@ -518,7 +509,7 @@ size_t ps_httpd_push(struct ps_httpd_request *request, const void *data, size_t 
     sent = sent < 0 ? 0 : sent;
     request->push_left_bytes -= (uint64_t)sent;
     if (request->push_left_bytes == 0) {
-        resume(request); /* for the last byte */
+        resume(request); /* for the end */
     } else if ((size_t)sent < wanted) {
         watch_room(request);
     }

@@ -49,6 +49,7 @@ class Agent:
             headers.setdefault("Authorization", f"Bearer {token}")
         connection.request(method, path, headers=headers, body=body)
         answer = connection.getresponse()
+        assert len(answer.headers.get_all("Content-Length", [])) < 2, answer.headers  # http.client would take the first
         data = answer.read()
         connection.close()
         return answer.status, answer.headers, data
