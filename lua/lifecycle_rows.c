@@ -85,6 +85,7 @@ static PS_MAY_RAISE void take_prefix(struct row *row)
         key = strchr(host + 3, '/');
         if (key == NULL || key == host + 3 || (size_t)(key - text) >= sizeof(rule->store_url)) {
             fail_field(row, "prefix", "must be that of keys, or s3://BUCKET/PREFIX");
+            return; /* for who does not know that it raises */
         }
         (void)snprintf(rule->store_url, sizeof(rule->store_url), "%.*s", (int)(key - text), text);
         key++;

@@ -115,6 +115,9 @@ static void print_rule(const struct run *run, const char *mark,
     bool enabled = entry == NULL || entry->enabled;
     char text[512];
 
+    if (rule == NULL) {
+        return; /* a change is of an entry, a rule or both */
+    }
     (void)ps_lifecycle_rule_format(rule, text, sizeof(text));
     if (run->app->json) {
         json_t *object =
@@ -142,7 +145,7 @@ static void on_change(void *user, enum ps_lifecycle_change change,
     struct run *run = user;
 
     run->change_count += change != PS_LIFECYCLE_SAME && change != PS_LIFECYCLE_FOREIGN ? 1 : 0;
-    print_rule(run, mark_of(change), entry, rule != NULL ? rule : &entry->rule);
+    print_rule(run, mark_of(change), entry, rule != NULL || entry == NULL ? rule : &entry->rule);
 }
 
 static enum ps_exit finish(const struct run *run, const char *verb, bool applied)

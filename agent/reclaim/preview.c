@@ -64,6 +64,14 @@ static void run_take(struct ps_job *job)
 static void on_taken(struct ps_job *job)
 {
     struct ps_preview *preview = job->user;
+    const struct ps_verify_options options = {
+        .loop = preview->options.loop,
+        .batch = &preview->batch,
+        .stores = &preview->stores,
+        .now_unix_s = preview->options.now_unix_s,
+        .on_done = on_verified,
+        .user = preview,
+    };
     struct ps_err err;
 
     if (job->code != PS_OK || preview->batch.count == 0) {
@@ -75,8 +83,7 @@ static void on_taken(struct ps_job *job)
         ps_verdict_due(&preview->batch.items[i], &preview->options.rules,
                        preview->options.now_unix_s);
     }
-    if (ps_verify_start(&preview->verify, &preview->batch, &preview->stores, preview->options.loop,
-                        preview->options.now_unix_s, on_verified, preview, &err) != PS_OK) {
+    if (ps_verify_start(&preview->verify, &options, &err) != PS_OK) {
         end(preview, &err);
     }
 }

@@ -362,9 +362,8 @@ static void on_later(uv_timer_t *timer)
     step(timer->data);
 }
 
-enum ps_code ps_verify_start(struct ps_verify **verify_out, struct ps_reclaim_batch *batch,
-                             struct ps_sweep_stores *stores, uv_loop_t *loop, int64_t now_unix_s,
-                             void (*on_done)(void *user), void *user, struct ps_err *err)
+enum ps_code ps_verify_start(struct ps_verify **verify_out, const struct ps_verify_options *options,
+                             struct ps_err *err)
 {
     struct ps_verify *verify = calloc(1, sizeof(*verify));
     enum ps_code code;
@@ -372,19 +371,19 @@ enum ps_code ps_verify_start(struct ps_verify **verify_out, struct ps_reclaim_ba
     if (verify == NULL) {
         return ps_err_set(err, PS_E_NO_MEMORY, "sweep: out of memory");
     }
-    code = ps_sweep_order_init(&verify->order, batch, err);
-    verify->seen = calloc(batch->count + 1, sizeof(*verify->seen));
+    code = ps_sweep_order_init(&verify->order, options->batch, err);
+    verify->seen = calloc(options->batch->count + 1, sizeof(*verify->seen));
     if (code != PS_OK || verify->seen == NULL) {
         ps_sweep_order_clear(&verify->order);
         free(verify->seen);
         free(verify);
         return ps_err_set(err, PS_E_NO_MEMORY, "sweep: out of memory");
     }
-    verify->stores = stores;
-    verify->now_unix_s = now_unix_s;
-    verify->on_done = on_done;
-    verify->user = user;
-    (void)uv_timer_init(loop, &verify->later);
+    verify->stores = options->stores;
+    verify->now_unix_s = options->now_unix_s;
+    verify->on_done = options->on_done;
+    verify->user = options->user;
+    (void)uv_timer_init(options->loop, &verify->later);
     verify->later.data = verify;
     (void)uv_timer_start(&verify->later, on_later, 0, 0);
     *verify_out = verify;

@@ -17,17 +17,24 @@
 
 struct ps_verify;
 
+struct ps_verify_options {
+    uv_loop_t *loop;
+    struct ps_reclaim_batch *batch;
+    struct ps_sweep_stores *stores; /* as batch: borrowed until on_done */
+    int64_t now_unix_s;
+    /** The end, once; the verify is freed when it returns. */
+    void (*on_done)(void *user);
+    void *user;
+};
+
 /**
- * Look at all items of batch with outcome MARK. They keep it when all is as recorded, else become KEEP (another
+ * Look at all items of the batch with outcome MARK. They keep it when all is as recorded, else become KEEP (another
  * object), GONE, or POSTPONE (the store did not say).
  *
- * batch, stores: borrowed until on_done, which comes once; the verify is freed when it returns.
- * Errors:        PS_E_NO_MEMORY; nothing was started then.
+ * Errors:  PS_E_NO_MEMORY; nothing was started then.
  */
 PS_MUST_USE enum ps_code ps_verify_start(struct ps_verify **verify_out,
-                                         struct ps_reclaim_batch *batch,
-                                         struct ps_sweep_stores *stores, uv_loop_t *loop,
-                                         int64_t now_unix_s, void (*on_done)(void *user),
-                                         void *user, struct ps_err *err);
+                                         const struct ps_verify_options *options,
+                                         struct ps_err *err);
 
 #endif

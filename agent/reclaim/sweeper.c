@@ -196,6 +196,14 @@ static void run_take(struct ps_job *job)
 static void on_taken(struct ps_job *job)
 {
     struct ps_sweeper *sweeper = job->user;
+    const struct ps_verify_options options = {
+        .loop = sweeper->options.loop,
+        .batch = &sweeper->batch,
+        .stores = &sweeper->stores,
+        .now_unix_s = now_of(sweeper),
+        .on_done = on_verified,
+        .user = sweeper,
+    };
     struct ps_err err;
 
     if (job->code != PS_OK) {
@@ -219,8 +227,7 @@ static void on_taken(struct ps_job *job)
         ps_verdict_due(&sweeper->batch.items[i], &sweeper->options.rules, now_of(sweeper));
     }
     ps_fault_point(sweeper->options.fault, "sweep.taken");
-    if (ps_verify_start(&sweeper->verify, &sweeper->batch, &sweeper->stores, sweeper->options.loop,
-                        now_of(sweeper), on_verified, sweeper, &err) != PS_OK) {
+    if (ps_verify_start(&sweeper->verify, &options, &err) != PS_OK) {
         end(sweeper, &err);
     }
 }
