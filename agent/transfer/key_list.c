@@ -206,6 +206,7 @@ static void absorb(struct segment *segment, const char *last_key)
 
         free(segment->until);
         segment->until = next->until;
+        segment->widened = true;
         next->until = NULL;
         segment->next = next->next;
         segment_free(next);
@@ -274,7 +275,7 @@ static void take_answer(struct segment *segment, const struct ps_object_info *ob
         absorb(segment, objects[count - 1].key);
     }
     count = trim(segment, objects, count, &beyond);
-    segment->ended = !more || beyond;
+    segment->ended = beyond || (!more && !segment->widened);
     if (!note_progress(segment, objects, count)) {
         end_without_memory(list);
         return;
@@ -324,6 +325,7 @@ static enum ps_code start_op(struct segment *segment, struct ps_err *err)
         return ps_err_set(err, PS_E_NO_MEMORY, "list: out of memory");
     }
     segment->started = true;
+    segment->widened = false;
     segment->op = ps_store_list(list->options.store, &request, on_answer, segment, err);
     free(prefix);
     return segment->op != NULL ? PS_OK : err->code;

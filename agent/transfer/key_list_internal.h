@@ -25,6 +25,7 @@ struct segment {
     char *until; /* NULL = to the end of the prefix */
     struct ps_store_op *op;
     bool started; /* once */
+    bool widened; /* it has taken over others since op was started, which may not reach so far */
     bool ended;
     struct page *pages; /* wait for their turn */
     struct page **pages_end;
