@@ -7,52 +7,80 @@
 
 /* --- pages that wait --- */
 
-static size_t texts_size(const struct ps_object_info *info)
+static size_t packed_size(const struct ps_object_info *info)
 {
-    return strlen(info->key) + strlen(info->etag) + strlen(info->storage_class) + 3;
+    return sizeof(info->size_bytes) + sizeof(info->mtime_unix_ms) + strlen(info->key) +
+           strlen(info->etag) + strlen(info->storage_class) + 3;
 }
 
-static const char *keep_text(char **texts, const char *text)
+static char *pack(char *at, const void *bytes, size_t size_bytes)
 {
-    size_t size_bytes = strlen(text) + 1;
-    char *kept = memcpy(*texts, text, size_bytes);
+    memcpy(at, bytes, size_bytes);
+    return at + size_bytes;
+}
 
-    *texts += size_bytes;
-    return kept;
+static const char *unpack_text(const char **at)
+{
+    const char *text = *at;
+
+    *at += strlen(text) + 1;
+    return text;
 }
 
 static bool keep_page(struct segment *segment, const struct ps_object_info *objects, size_t count)
 {
-    size_t size_bytes = sizeof(struct page) + count * sizeof(*objects);
+    size_t size_bytes = 0;
     struct page *page;
-    char *texts;
+    char *at;
 
     for (size_t i = 0; i < count; i++) {
-        size_bytes += texts_size(&objects[i]);
+        size_bytes += packed_size(&objects[i]);
     }
-    page = malloc(size_bytes);
+    page = malloc(sizeof(*page) + size_bytes);
     if (page == NULL) {
         return false;
     }
     page->next = NULL;
     page->count = count;
-    texts = (char *)&page->objects[count];
+    page->size_bytes = size_bytes;
+    at = page->packed;
     for (size_t i = 0; i < count; i++) {
-        page->objects[i] = objects[i];
-        page->objects[i].key = keep_text(&texts, objects[i].key);
-        page->objects[i].etag = keep_text(&texts, objects[i].etag);
-        page->objects[i].storage_class = keep_text(&texts, objects[i].storage_class);
-        page->objects[i].content_type = ""; /* a list has no more than that */
-        page->objects[i].version_id = "";
-        page->objects[i].restore = "";
-        page->objects[i].composite = "";
-        page->objects[i].metadata = NULL;
-        page->objects[i].metadata_count = 0;
+        const struct ps_object_info *info = &objects[i];
+
+        at = pack(at, &info->size_bytes, sizeof(info->size_bytes));
+        at = pack(at, &info->mtime_unix_ms, sizeof(info->mtime_unix_ms));
+        at = pack(at, info->key, strlen(info->key) + 1);
+        at = pack(at, info->etag, strlen(info->etag) + 1);
+        at = pack(at, info->storage_class, strlen(info->storage_class) + 1);
     }
     *segment->pages_end = page;
     segment->pages_end = &page->next;
-    segment->list->waiting_count++;
+    segment->list->waiting_bytes += size_bytes;
     return true;
+}
+
+/* The objects of a page, with texts that are the page's; a list has no more than that. NULL: out of memory. */
+static struct ps_object_info *unpack(const struct page *page)
+{
+    struct ps_object_info *objects = calloc(page->count + 1, sizeof(*objects));
+    const char *at = page->packed;
+
+    for (size_t i = 0; objects != NULL && i < page->count; i++) {
+        struct ps_object_info *info = &objects[i];
+
+        memcpy(&info->size_bytes, at, sizeof(info->size_bytes));
+        at += sizeof(info->size_bytes);
+        memcpy(&info->mtime_unix_ms, at, sizeof(info->mtime_unix_ms));
+        at += sizeof(info->mtime_unix_ms);
+        info->key = unpack_text(&at);
+        info->etag = unpack_text(&at);
+        info->storage_class = unpack_text(&at);
+        info->content_type = "";
+        info->version_id = "";
+        info->restore = "";
+        info->composite = "";
+    }
+    return objects;
 }
 
 static struct page *take_page(struct segment *segment)
@@ -63,7 +91,7 @@ static struct page *take_page(struct segment *segment)
     if (segment->pages == NULL) {
         segment->pages_end = &segment->pages;
     }
-    segment->list->waiting_count--;
+    segment->list->waiting_bytes -= page->size_bytes;
     return page;
 }
 
@@ -304,7 +332,8 @@ static void on_answer(void *user, const struct ps_object_info *objects, size_t c
         take_answer(segment, objects, count, more);
     }
     if (!list->ended &&
-        (segment == list->segments ? list->paused : list->waiting_count >= PS_KEY_LIST_PAGES_MAX)) {
+        (segment == list->segments ? list->paused
+                                   : list->waiting_bytes >= PS_KEY_LIST_WAITING_BYTES_MAX)) {
         stop_op(segment); /* goes on behind the last key when there is room */
     }
     ps_key_list_pump(list);
@@ -346,7 +375,7 @@ static void start_ops(struct ps_key_list *list)
         if (segment->op == NULL && !segment->ended &&
             (first ? !list->paused
                    : running < PS_KEY_LIST_REQUESTS_MAX &&
-                         list->waiting_count < PS_KEY_LIST_PAGES_MAX)) {
+                         list->waiting_bytes < PS_KEY_LIST_WAITING_BYTES_MAX)) {
             running++;
             if (start_op(segment, &err) != PS_OK) {
                 end(list, &err);
@@ -355,16 +384,28 @@ static void start_ops(struct ps_key_list *list)
     }
 }
 
+static void hand_out_waiting(struct segment *segment)
+{
+    struct ps_key_list *list = segment->list;
+    struct page *page = take_page(segment);
+    struct ps_object_info *objects = unpack(page);
+
+    if (objects == NULL) {
+        end_without_memory(list);
+    } else {
+        list->options.on_page(list->options.user, objects, page->count, true, NULL);
+    }
+    free(objects);
+    free(page);
+}
+
 void ps_key_list_pump(struct ps_key_list *list)
 {
     while (!list->ended && !list->paused && list->segments != NULL) {
         struct segment *first = list->segments;
 
         if (first->pages != NULL) {
-            struct page *page = take_page(first);
-
-            list->options.on_page(list->options.user, page->objects, page->count, true, NULL);
-            free(page);
+            hand_out_waiting(first);
         } else if (first->ended) {
             list->segments = first->next;
             segment_free(first);

@@ -7,7 +7,7 @@
  *
  * A list goes from page to page, as only an answer says where the next one begins. Where the keys have directories, one
  * more request with a delimiter tells names that lie ahead; the list is cut there into segments that are asked for side
- * by side, a few pages each. Pages ahead of their turn wait, at most PS_KEY_LIST_PAGES_MAX of them. A flat prefix costs
+ * by side, a few pages each. Pages ahead of their turn wait, packed, in PS_KEY_LIST_WAITING_BYTES_MAX. A flat prefix costs
  * as many requests as it has pages; a tree up to half as many more.
  */
 #ifndef PS_TRANSFER_KEY_LIST_H
@@ -16,12 +16,13 @@
 #include "store/store.h"
 
 /**
- * Requests under way, and pages held ahead of their turn (about 300 KiB each). Lower: slower over a network. Higher: more
- * memory, and more load than other users of the store like.
+ * Requests under way, and memory of pages ahead of their turn (a page of 1,000 keys takes about 100 KiB). Lower: slower
+ * over a network, as where directories have more pages than fit, requests wait. Higher: more load than other users of
+ * the store like, and more memory.
  */
 enum {
     PS_KEY_LIST_REQUESTS_MAX = 5,
-    PS_KEY_LIST_PAGES_MAX = 12
+    PS_KEY_LIST_WAITING_BYTES_MAX = 6 * 1024 * 1024
 };
 
 struct ps_key_list;

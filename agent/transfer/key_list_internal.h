@@ -10,11 +10,12 @@
 
 #include "transfer/key_list.h"
 
-/** A page that waits: one block of memory with its objects and their texts. */
+/** A page that waits. Of each object: size and time, then key, etag and storage class with their NULs. */
 struct page {
     struct page *next;
     size_t count;
-    struct ps_object_info objects[];
+    size_t size_bytes;
+    char packed[];
 };
 
 /** Keys above after, up to and with until. */
@@ -35,8 +36,8 @@ struct segment {
 struct ps_key_list {
     struct ps_key_list_options options; /* prefix is copied */
     struct segment *segments;           /* in the order of keys; the first one's turn it is */
-    size_t waiting_count;               /* pages */
-    uint64_t page_count;                /* received */
+    size_t waiting_bytes;
+    uint64_t page_count; /* received */
     struct {
         struct ps_store_op *op;
         struct segment *of; /* NULL = it is gone: nothing to cut */

@@ -193,7 +193,7 @@ def check_shapes(bench):
 def check_random(bench):
     rng = random.Random(11)
     requests = pages = 0
-    for number in range(25):
+    for number in range(40):
         store = Store(random_tree(rng))
         wanted = [key for key in store.keys if key.startswith(b"p/a")]
         if wanted:
