@@ -8,7 +8,7 @@
  * A list goes from page to page, as only an answer says where the next one begins. Where the keys have directories, one
  * more request with a delimiter tells names that lie ahead; the list is cut there into segments that are asked for side
  * by side, a few pages each. Pages ahead of their turn wait, packed, in PS_KEY_LIST_WAITING_BYTES_MAX. A flat prefix costs
- * as many requests as it has pages; a tree up to half as many more.
+ * as many requests as it has pages; a tree about a third more, at worst twice as many.
  */
 #ifndef PS_TRANSFER_KEY_LIST_H
 #define PS_TRANSFER_KEY_LIST_H
