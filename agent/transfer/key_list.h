@@ -8,7 +8,8 @@
  * A list goes from page to page, as only an answer says where the next one begins. Where the keys have directories, one
  * more request with a delimiter tells names that lie ahead; the list is cut there into segments that are asked for side
  * by side, a few pages each. Pages ahead of their turn wait, packed, in PS_KEY_LIST_WAITING_BYTES_MAX. A flat prefix costs
- * as many requests as it has pages; a tree about a third more, at worst twice as many.
+ * as many requests as it has pages; a tree about a third more. Where a large directory is followed by many tiny ones most
+ * answers overlap, and it is some times as many: never more than PS_KEY_LIST_REQUESTS_MAX times.
  */
 #ifndef PS_TRANSFER_KEY_LIST_H
 #define PS_TRANSFER_KEY_LIST_H
