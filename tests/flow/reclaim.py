@@ -14,6 +14,9 @@ from rig import MIB, PURSER, Rig, kill
 def exists(rig, key):
     if rig.kind == "oss":
         return rig.oss2_bucket().object_exists(key)
+    if rig.kind in ("minio", "ceph"):
+        answer = rig.s3_client().list_objects_v2(Bucket="bkt", Prefix=key)
+        return any(row["Key"] == key for row in answer.get("Contents", []))
     return rig.stored(key).exists()
 
 
