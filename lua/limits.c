@@ -60,9 +60,22 @@ static PS_MAY_RAISE void raise_spent(struct ps_limits *limits, lua_State *lua, i
 
 static void on_count(lua_State *lua, lua_Debug *debug);
 
+static bool is_out_of_time(struct ps_limits *limits)
+{
+    int64_t mono_ms = ps_clock_mono_ms(limits->clock);
+    int64_t left_cpu_ms;
+
+    if (mono_ms < limits->look_mono_ms) {
+        return false;
+    }
+    left_cpu_ms = limits->deadline_cpu_ms - ps_clock_cpu_ms(limits->clock);
+    limits->look_mono_ms = mono_ms + left_cpu_ms;
+    return left_cpu_ms <= 0;
+}
+
 static bool is_spent(struct ps_limits *limits)
 {
-    if (limits->spent == NULL && ps_clock_mono_ms(limits->clock) >= limits->deadline_mono_ms) {
+    if (limits->spent == NULL && is_out_of_time(limits)) {
         limits->spent = "time";
         lua_sethook(limits->lua, on_count, LUA_MASKCOUNT, 1);
     }
@@ -149,7 +162,8 @@ bool ps_limits_begin(struct ps_limits *limits, lua_State *lua)
     limits->spent = NULL;
     limits->call_allocated_bytes = 0;
     limits->log_line_count = 0;
-    limits->deadline_mono_ms = ps_clock_mono_ms(limits->clock) + limits->max.call_ms;
+    limits->look_mono_ms = ps_clock_mono_ms(limits->clock) + limits->max.call_ms;
+    limits->deadline_cpu_ms = ps_clock_cpu_ms(limits->clock) + limits->max.call_ms;
     lua_sethook(lua, on_count, LUA_MASKCOUNT, HOOK_COUNT);
     return true;
 }

@@ -5,7 +5,7 @@
  * Thread:  the loop thread
  * Source:  Lua 5.4 manual 4.6 (lua_Alloc, lua_getallocf), 4.7 (hooks)
  *
- * Time is looked at by a count hook. No hook runs inside of a C function, so none may run for long: every block of
+ * Time is the CPU's, so that a busy machine fails no policy: nothing in a policy can wait. It is looked at by a count hook. No hook runs inside of a C function, so none may run for long: every block of
  * memory, and with it every string and table that a C function walks over, is bounded, and guard.h has the rest.
  * Once a call has used up its time or memory, every further instruction raises: pcall and __close of a policy may
  * catch an error, but not go on.
@@ -29,7 +29,7 @@ struct ps_lua_limits {
     size_t
         block_bytes; /* 512 KiB: one string or table. Higher: C functions run for longer unseen */
     size_t call_allocated_bytes; /* 16 MiB: what one call may allocate in all, freed or not */
-    int64_t call_ms;             /* 50: a decision holds the loop for so long at most */
+    int64_t call_ms; /* 50, of CPU time: a decision holds the loop for so long at most */
 };
 
 /** What is used. The struct must stay where it is while a state allocates through it. */
@@ -39,7 +39,8 @@ struct ps_limits {
     lua_State *lua; /* NULL = no call is under way */
     size_t live_bytes;
     size_t call_allocated_bytes;
-    int64_t deadline_mono_ms;
+    int64_t look_mono_ms; /* before it, so much CPU time cannot have gone: saves a system call */
+    int64_t deadline_cpu_ms;
     unsigned log_line_count; /* of this call */
     const char *spent;       /* NULL, or why every instruction raises */
 };

@@ -1,6 +1,5 @@
 #include "base/clock.h"
 
-#include <stddef.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -8,7 +7,7 @@ static int64_t read_ms(clockid_t id)
 {
     struct timespec now = { 0 };
 
-    (void)clock_gettime(id, &now); /* cannot fail for these two clocks */
+    (void)clock_gettime(id, &now); /* cannot fail for these clocks */
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
@@ -22,6 +21,12 @@ static int64_t system_mono_ms(void *user)
 {
     (void)user;
     return read_ms(CLOCK_MONOTONIC);
+}
+
+static int64_t system_cpu_ms(void *user)
+{
+    (void)user;
+    return read_ms(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static uint64_t system_random(void *user)
@@ -42,6 +47,7 @@ const struct ps_clock *ps_clock_system(void)
         .unix_ms = system_unix_ms,
         .mono_ms = system_mono_ms,
         .random = system_random,
+        .cpu_ms = system_cpu_ms,
     };
     return &system_clock;
 }

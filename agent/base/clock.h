@@ -8,6 +8,7 @@
 #ifndef PS_BASE_CLOCK_H
 #define PS_BASE_CLOCK_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct ps_clock {
@@ -16,6 +17,7 @@ struct ps_clock {
     int64_t (*mono_ms)(void *user); /* never goes back; only differences mean anything */
     uint64_t (*random)(
         void *user); /* 64 random bits, for jitter and temporary names, not for secrets */
+    int64_t (*cpu_ms)(void *user); /* CPU time of the calling thread; NULL: mono_ms stands for it */
 };
 
 /** The machine's own clock. The struct is static and lives for ever. */
@@ -29,6 +31,11 @@ static inline int64_t ps_clock_unix_ms(const struct ps_clock *clock)
 static inline int64_t ps_clock_mono_ms(const struct ps_clock *clock)
 {
     return clock->mono_ms(clock->user);
+}
+
+static inline int64_t ps_clock_cpu_ms(const struct ps_clock *clock)
+{
+    return clock->cpu_ms != NULL ? clock->cpu_ms(clock->user) : clock->mono_ms(clock->user);
 }
 
 static inline uint64_t ps_clock_random(const struct ps_clock *clock)

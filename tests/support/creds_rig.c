@@ -37,7 +37,7 @@ void creds_rig_open(struct creds_rig *rig)
     cr_assert_eq(uv_loop_init(&rig->loop), 0);
     rig->server = http_server_new(&rig->loop);
     cr_assert_eq(ps_http_client_new(&rig->http, &rig->loop, "test", NULL), PS_OK);
-    rig->clock = (struct ps_clock){ rig, rig_now, rig_now, rig_random };
+    rig->clock = (struct ps_clock){ rig, rig_now, rig_now, rig_random, NULL };
     rig->now_ms = CREDS_RIG_NOW_UNIX_MS;
     (void)snprintf(rig->dir, sizeof(rig->dir), "/tmp/purser-creds-XXXXXX");
     cr_assert_not_null(mkdtemp(rig->dir));

@@ -43,7 +43,7 @@ void s3_rig_open_with(struct rig *rig, struct ps_s3_options options)
     struct ps_err err = { 0 };
 
     rig->unix_ms = SERVER_UNIX_MS;
-    rig->clock = (struct ps_clock){ rig, rig_unix_ms, rig_mono_ms, rig_random };
+    rig->clock = (struct ps_clock){ rig, rig_unix_ms, rig_mono_ms, rig_random, NULL };
     creds.clock = &rig->clock;
     cr_assert_eq(uv_loop_init(&rig->loop), 0);
     rig->server = http_server_new(&rig->loop);

@@ -32,7 +32,7 @@ static uint64_t fake_random(void *user)
 
 static struct ps_clock clock_of(struct fake *fake)
 {
-    return (struct ps_clock){ fake, fake_unix_ms, fake_mono_ms, fake_random };
+    return (struct ps_clock){ fake, fake_unix_ms, fake_mono_ms, fake_random, NULL };
 }
 
 static struct ps_retry_failure failure_of(const struct ps_err *err, uint32_t attempt)

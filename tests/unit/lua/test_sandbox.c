@@ -364,3 +364,40 @@ Test(sandbox, a_call_that_used_up_its_limits_leaves_the_next_one_all_of_them)
     cr_assert_eq(policy_rig_faults(&rig).count, 2);
     policy_rig_clear(&rig);
 }
+
+/* Ten milliseconds of work a look, however much of the clock went by. */
+static int64_t worked_ms(void *user)
+{
+    static int64_t cpu_ms;
+
+    (void)user;
+    return cpu_ms += 10;
+}
+
+static int64_t no_work(void *user)
+{
+    (void)user;
+    return 0;
+}
+
+Test(sandbox, time_that_others_had_does_not_count)
+{
+    const struct ps_object_facts object = policy_rig_object();
+    struct policy_rig rig;
+    struct ps_upload_decision decision;
+
+    policy_rig_start_upload(&rig, "for i = 1, 100000 do now = now + i end "
+                                  "return { concurrency = 2, reason = 'r' }");
+    rig.decider.upload(rig.decider.user, &object, 1, &decision);
+    cr_assert_eq(policy_rig_faults(&rig).count, 1, "more than 50 looks at the clock");
+    ps_upload_decision_clear(&decision);
+    rig.clock.cpu_ms = no_work;
+    rig.decider.upload(rig.decider.user, &object, 1, &decision);
+    cr_assert_eq(decision.concurrency, 2);
+    ps_upload_decision_clear(&decision);
+    rig.clock.cpu_ms = worked_ms;
+    rig.decider.upload(rig.decider.user, &object, 1, &decision);
+    cr_assert_eq(policy_rig_faults(&rig).count, 2);
+    ps_upload_decision_clear(&decision);
+    policy_rig_clear(&rig);
+}

@@ -32,7 +32,7 @@ static int64_t vector_time(void *user)
     return 1702743657000;
 }
 
-static const struct ps_clock fixed_clock = { NULL, vector_time, vector_time, NULL };
+static const struct ps_clock fixed_clock = { NULL, vector_time, vector_time, NULL, NULL };
 
 static enum ps_code store_in(struct ps_store **store, struct ps_oss_options options,
                              ps_getenv_fn getenv_fn, struct ps_err *err)

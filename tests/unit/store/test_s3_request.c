@@ -27,7 +27,7 @@ static int64_t vector_time(void *user)
 static enum ps_code store_with(struct ps_store **store, struct ps_s3_options options,
                                struct ps_err *err)
 {
-    static const struct ps_clock clock = { NULL, vector_time, vector_time, NULL };
+    static const struct ps_clock clock = { NULL, vector_time, vector_time, NULL, NULL };
     struct ps_creds_chain *creds = NULL;
     const struct ps_creds_options creds_options = { .getenv = no_env, .clock = &clock };
     enum ps_code code;
