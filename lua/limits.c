@@ -14,7 +14,8 @@
  * functions over blocks of full size may pass unseen.
  */
 enum {
-    HOOK_COUNT = 100
+    HOOK_COUNT = 100,
+    UNCOUNTED_MS = 2 /* of a call's begin: one that ends before costs no system call for CPU time */
 };
 
 static const char out_of_memory[] = "used more memory than policies may";
@@ -63,12 +64,17 @@ static void on_count(lua_State *lua, lua_Debug *debug);
 static bool is_out_of_time(struct ps_limits *limits)
 {
     int64_t mono_ms = ps_clock_mono_ms(limits->clock);
+    int64_t cpu_ms;
     int64_t left_cpu_ms;
 
     if (mono_ms < limits->look_mono_ms) {
         return false;
     }
-    left_cpu_ms = limits->deadline_cpu_ms - ps_clock_cpu_ms(limits->clock);
+    cpu_ms = ps_clock_cpu_ms(limits->clock);
+    if (limits->deadline_cpu_ms == 0) {
+        limits->deadline_cpu_ms = cpu_ms + limits->max.call_ms;
+    }
+    left_cpu_ms = limits->deadline_cpu_ms - cpu_ms;
     limits->look_mono_ms = mono_ms + left_cpu_ms;
     return left_cpu_ms <= 0;
 }
@@ -162,8 +168,8 @@ bool ps_limits_begin(struct ps_limits *limits, lua_State *lua)
     limits->spent = NULL;
     limits->call_allocated_bytes = 0;
     limits->log_line_count = 0;
-    limits->look_mono_ms = ps_clock_mono_ms(limits->clock) + limits->max.call_ms;
-    limits->deadline_cpu_ms = ps_clock_cpu_ms(limits->clock) + limits->max.call_ms;
+    limits->look_mono_ms = ps_clock_mono_ms(limits->clock) + UNCOUNTED_MS;
+    limits->deadline_cpu_ms = 0;
     lua_sethook(lua, on_count, LUA_MASKCOUNT, HOOK_COUNT);
     return true;
 }

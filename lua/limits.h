@@ -39,8 +39,8 @@ struct ps_limits {
     lua_State *lua; /* NULL = no call is under way */
     size_t live_bytes;
     size_t call_allocated_bytes;
-    int64_t look_mono_ms; /* before it, so much CPU time cannot have gone: saves a system call */
-    int64_t deadline_cpu_ms;
+    int64_t look_mono_ms;    /* before it, so much CPU time cannot have gone: saves system calls */
+    int64_t deadline_cpu_ms; /* 0 = not looked at yet in this call */
     unsigned log_line_count; /* of this call */
     const char *spent;       /* NULL, or why every instruction raises */
 };
