@@ -1,8 +1,9 @@
 /**
  * fault - named places where a test has the process killed, to prove that a kill there loses nothing.
  *
- * Flow:    PURSER_FAULT_POINT=NAME[:N] -> main.c -> [fault] -> reclaim/sweeper.h, reclaim/reclaim_planner.h
- * Thread:  the loop thread
+ * Flow:    PURSER_FAULT_POINT=NAME[:N] -> main.c -> [fault] -> reclaim/sweeper.h, reclaim/reclaim_planner.h,
+ *          transfer/archive_download.h
+ * Thread:  one that passes the place; each place is passed by one only
  * Source:  none
  */
 #ifndef PS_BASE_FAULT_H

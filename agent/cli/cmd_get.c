@@ -318,6 +318,7 @@ static enum ps_code start_extract(struct get *get, const char *dest, struct ps_e
         .key = get->open.key,
         .url = get->url,
         .clock = app->clock,
+        .fault = &app->fault,
         .log = &app->log,
         .open_state = ps_app_open_state,
         .open_state_user = app,

@@ -161,6 +161,7 @@ enum ps_code ps_archive_download_start(struct ps_archive_download **op_out,
     op->loop = options->loop;
     op->store = options->store;
     op->clock = options->clock;
+    op->fault = options->fault;
     op->log = options->log;
     op->open_state = options->open_state;
     op->open_state_user = options->open_state_user;

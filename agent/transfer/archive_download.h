@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "sink/archive_writer.h"
 #include "source/tree_walk.h"
@@ -53,6 +54,7 @@ struct ps_archive_download_options {
     const char *dest; /* absolute */
     const struct ps_clock *clock;
     const struct ps_log *log;
+    struct ps_fault *fault; /* "extract.noted": a place to go on at is durable; may be NULL */
     struct ps_state *(*open_state)(void *user,
                                    struct ps_err *err); /* as in upload.h; NULL = never resumes */
     void *open_state_user;

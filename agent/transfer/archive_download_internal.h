@@ -47,6 +47,7 @@ struct ps_archive_download {
     struct ps_state *(*open_state)(void *user, struct ps_err *err);
     void *open_state_user;
     struct ps_state *state_db;
+    struct ps_fault *fault;
     bool claimed; /* the record is ours */
     struct ps_job job;
     bool job_running;

@@ -62,6 +62,9 @@ static enum ps_code note(void *user, const struct ps_extract_note *note, int des
     code = ps_checkpoint_extract_note(op->state_db, op->dest, ps_buf_peek(note->point),
                                       note->point->size_bytes, op->piece_number,
                                       ps_buf_peek(note->piece), note->piece->size_bytes, err);
+    if (code == PS_OK) {
+        ps_fault_point(op->fault, "extract.noted");
+    }
     op->piece_number += note->piece->size_bytes > 0 ? 1 : 0;
     after_ms = ps_clock_mono_ms(op->clock);
     op->next_note_ms = after_ms + 10 * (after_ms - before_ms);

@@ -131,26 +131,26 @@ def kills(rig, tree):
     print(f"extraction: {KILLS} kills, {finished} finished between, whole and equal")
 
 
-def noted(rig, process, dest, state):
-    """Stop the extraction for longer than the interval of notes, let it begin one, kill it."""
+def noted(rig, get, dest):
+    """Run an extraction that kills itself behind its first note. True when it did: it may have ended before it was stopped
+    for longer than the interval of notes."""
+    rig.env["PURSER_FAULT_POINT"] = "extract.noted"
+    process = rig.start(*get)
+    del rig.env["PURSER_FAULT_POINT"]
     while process.poll() is None and not (dest.exists() and any(dest.rglob("*.c"))):
         pass
     process.send_signal(signal.SIGSTOP)
-    before = state.stat().st_mtime_ns
     time.sleep(1.1)  # what is due by the clock
     process.send_signal(signal.SIGCONT)
-    while process.poll() is None and state.stat().st_mtime_ns == before:
-        pass
-    kill(process)
+    process.communicate()
+    return process.returncode == -signal.SIGKILL
 
 
 def killed_and_run_again(rig, get, dest, *more, saved="resumed_bytes"):
-    """The result of a run after a kill behind a note; the kill may have been too early or too late, so until it is not."""
+    """The result of a run after a kill behind a note; what was noted may be too little to save something."""
     for _ in range(30):
         shutil.rmtree(dest, ignore_errors=True)
-        process = rig.start(*get)
-        noted(rig, process, dest, rig.dir / "state" / "data.mdb")
-        if process.returncode == -signal.SIGKILL:
+        if noted(rig, get, dest):
             left = rig.result(*get, *more)
             if left[saved] > 0 or more:
                 return left
@@ -175,7 +175,7 @@ def goes_on(rig, tree):
     for removed in (dest, dest / "d3"):
         for _ in range(3):
             shutil.rmtree(dest, ignore_errors=True)
-            noted(rig, rig.start(*get_tar), dest, rig.dir / "state" / "data.mdb")
+            noted(rig, get_tar, dest)
             shutil.rmtree(removed, ignore_errors=True)
             dest.mkdir(exist_ok=True)
             rig.run(*get_tar)
