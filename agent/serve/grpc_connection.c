@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* A frame as nghttp2 makes them: 9 bytes of head, at most 16 KiB. */
 #define FRAME_BYTES ((size_t)16 * 1024 + 9)
@@ -81,12 +82,28 @@ void ps_grpc_connection_wake(struct ps_grpc_connection *connection)
     ps_grpc_server_kick(connection->server);
 }
 
+/*
+ * A socket that is closed with bytes unread resets the connection, and the client may lose what was sent last: our end
+ * is shut, the rest is read until the client closes (RFC 9112 9.6 tells why). A server that drains does not wait.
+ */
+static void linger(struct ps_grpc_connection *connection)
+{
+    uv_os_fd_t fd;
+
+    if (!connection->server->listening || uv_fileno(&connection->uv.handle, &fd) != 0 ||
+        shutdown(fd, SHUT_WR) != 0) {
+        ps_grpc_connection_close(connection);
+    } else {
+        connection->lingering = true;
+    }
+}
+
 void ps_grpc_connection_flush(struct ps_grpc_connection *connection)
 {
     bool good = true;
     bool more = true;
 
-    if (connection->busy || connection->writing || connection->closing) {
+    if (connection->busy || connection->writing || connection->lingering || connection->closing) {
         return;
     }
     connection->busy = true;
@@ -98,8 +115,10 @@ void ps_grpc_connection_flush(struct ps_grpc_connection *connection)
         more = run_drains(connection) || used_bytes > 0;
     }
     connection->busy = false;
-    if (!good || (!connection->writing && is_over(connection))) {
+    if (!good) {
         ps_grpc_connection_close(connection);
+    } else if (!connection->writing && is_over(connection)) {
+        linger(connection);
     }
 }
 
@@ -134,6 +153,9 @@ static void on_read_bytes(uv_stream_t *stream, ssize_t size_bytes, const uv_buf_
     struct ps_grpc_connection *connection = stream->data;
     ssize_t used_bytes = 0;
 
+    if (size_bytes > 0 && connection->lingering) {
+        return;
+    }
     if (size_bytes > 0) {
         connection->busy = true;
         used_bytes = nghttp2_session_mem_recv(connection->session, (const uint8_t *)buf->base,
@@ -334,6 +356,10 @@ void ps_grpc_connection_drain(struct ps_grpc_connection *connection)
 {
     int32_t last = nghttp2_session_get_last_proc_stream_id(connection->session);
 
+    if (connection->lingering) {
+        ps_grpc_connection_close(connection);
+        return;
+    }
     (void)nghttp2_submit_goaway(connection->session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR,
                                 NULL, 0);
     ps_grpc_connection_flush(connection);

@@ -83,6 +83,8 @@ struct ps_grpc_connection {
     bool busy;    /* inside nghttp2 or a drain: sending waits */
     bool dirty;   /* has something to send when the kick comes */
     bool writing;
+    bool
+        lingering; /* all is said; what still comes is read and thrown away until the client closes */
     bool closing;
 };
 
