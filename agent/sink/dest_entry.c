@@ -252,23 +252,3 @@ enum ps_code ps_dest_tree_make_parent(struct ps_dest_tree *tree, const char *pat
 
     return ps_dest_find_parent(tree, path, &dir_fd, &name, err);
 }
-
-enum ps_code ps_dest_tree_set(struct ps_dest_tree *tree, const char *path,
-                              const struct ps_dest_attributes *attributes, struct ps_err *err)
-{
-    const char *name = NULL;
-    int dir_fd = -1;
-    enum ps_code code = ps_dest_find_parent(tree, path, &dir_fd, &name, err);
-    int fd;
-
-    if (code != PS_OK) {
-        return code;
-    }
-    fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0) {
-        return ps_err_set_errno(err, errno, "%s/%.150s", tree->root, path);
-    }
-    code = ps_dest_set_attributes(fd, attributes, path, err);
-    (void)close(fd);
-    return code;
-}

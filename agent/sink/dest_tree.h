@@ -127,11 +127,6 @@ void ps_dest_tree_unmark(struct ps_dest_tree *tree, uint64_t token);
 PS_MUST_USE enum ps_code ps_dest_tree_make_parent(struct ps_dest_tree *tree, const char *path,
                                                   struct ps_err *err);
 
-/** Set the attributes of the regular file at path. */
-PS_MUST_USE enum ps_code ps_dest_tree_set(struct ps_dest_tree *tree, const char *path,
-                                          const struct ps_dest_attributes *attributes,
-                                          struct ps_err *err);
-
 /** The index-th directory (from 0) that was given attributes, borrowed until the next one; false when there are no more. */
 PS_MUST_USE bool ps_dest_tree_given(const struct ps_dest_tree *tree, size_t index,
                                     const char **path_out,

@@ -1,5 +1,7 @@
 #include "sink/file_writer.h"
 
+#include "sink/dest_tree_internal.h"
+
 #include "base/str.h"
 
 #include <errno.h>
@@ -187,6 +189,13 @@ static enum ps_code sync_dir(const struct ps_file_writer *writer, struct ps_err 
     }
     (void)close(fd);
     return code;
+}
+
+enum ps_code ps_file_writer_set_attributes(const struct ps_file_writer *writer,
+                                           const struct ps_dest_attributes *attributes,
+                                           struct ps_err *err)
+{
+    return ps_dest_set_attributes(writer->fd, attributes, writer->path, err);
 }
 
 enum ps_code ps_file_writer_publish(struct ps_file_writer *writer, struct ps_err *err)

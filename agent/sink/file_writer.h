@@ -9,6 +9,7 @@
 #define PS_SINK_FILE_WRITER_H
 
 #include "base/err.h"
+#include "sink/dest_tree.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,6 +43,11 @@ PS_MUST_USE enum ps_code ps_file_writer_read(const struct ps_file_writer *writer
 /** Make what was written durable. */
 PS_MUST_USE enum ps_code ps_file_writer_sync(const struct ps_file_writer *writer,
                                              struct ps_err *err);
+
+/** Mode, time and owner; before _publish, so that the file never has its name without them. */
+PS_MUST_USE enum ps_code ps_file_writer_set_attributes(const struct ps_file_writer *writer,
+                                                       const struct ps_dest_attributes *attributes,
+                                                       struct ps_err *err);
 
 /** Sync, rename to path, sync the directory: after PS_OK the file is there for good. */
 PS_MUST_USE enum ps_code ps_file_writer_publish(struct ps_file_writer *writer, struct ps_err *err);

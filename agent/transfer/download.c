@@ -161,7 +161,13 @@ static void run_publish(struct ps_job *job)
 {
     struct ps_download *download = job->user;
 
-    job->code = ps_file_writer_publish(download->writer, &job->err);
+    if (download->attributes != NULL) {
+        job->code =
+            ps_file_writer_set_attributes(download->writer, download->attributes, &job->err);
+    }
+    if (job->code == PS_OK) {
+        job->code = ps_file_writer_publish(download->writer, &job->err);
+    }
     if (job->code == PS_OK && download->state_db != NULL) {
         job->code = ps_checkpoint_download_end(download->state_db, download->path, &job->err);
     }
@@ -405,6 +411,7 @@ enum ps_code ps_download_start(struct ps_download **download_out,
     download->on_done = options->on_done;
     download->user = options->user;
     download->restart = options->restart;
+    download->attributes = options->attributes;
     download->concurrency = options->concurrency != 0 ? options->concurrency : CONCURRENCY_DEFAULT;
     download->range_size_bytes =
         options->range_size_bytes != 0 ? options->range_size_bytes : RANGE_SIZE_DEFAULT_BYTES;

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "sink/dest_tree.h"
 #include "state/state.h"
 #include "store/store.h"
 #include "transfer/progress.h"
@@ -49,9 +50,11 @@ struct ps_download_options {
     const struct ps_log *log;
     struct ps_state *(*open_state)(void *user, struct ps_err *err); /* as in upload.h */
     void *open_state_user;
-    uint32_t concurrency;          /* 0 = 8 */
-    uint64_t range_size_bytes;     /* 0 = 16 MiB, more for objects over 156 GiB */
-    bool restart;                  /* throw an earlier run's bytes away */
+    uint32_t concurrency;      /* 0 = 8 */
+    uint64_t range_size_bytes; /* 0 = 16 MiB, more for objects over 156 GiB */
+    bool restart;              /* throw an earlier run's bytes away */
+    /** What the file has when it appears; may be filled by on_info. Borrowed until on_done; NULL = nothing is set. */
+    const struct ps_dest_attributes *attributes;
     ps_transfer_event_fn on_event; /* may be NULL */
     /** What the store says of the object, once; borrowed for the call. May be NULL. */
     void (*on_info)(void *user, const struct ps_object_info *info);

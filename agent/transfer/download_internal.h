@@ -74,6 +74,7 @@ struct ps_download {
     uint32_t concurrency;
     uint64_t range_size_bytes;
     bool restart;
+    const struct ps_dest_attributes *attributes;
 
     enum ps_download_state state;
     struct ps_err err;

@@ -154,7 +154,6 @@ static void start_object(struct slot *slot, char *path, char *etag, uint64_t siz
     slot->etag = etag;
     slot->size_bytes = size_bytes;
     slot->used_bytes = 0;
-    slot->apply_only = false;
     slot->look = false;
     slot->mode = 0;
     slot->has_info = false;

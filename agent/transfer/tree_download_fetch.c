@@ -65,8 +65,6 @@ static void write_one(struct slot *slot)
     if (slot->look) {
         slot->there = ps_dest_tree_has_file(dest, slot->path, slot->size_bytes, INT64_MIN);
         code = PS_OK;
-    } else if (slot->apply_only) {
-        code = ps_dest_tree_set(dest, slot->path, &slot->attributes, &slot->err);
     } else if (ps_str_has_suffix(slot->path, "/")) {
         slot->path[strlen(slot->path) - 1] = '\0';
         code = ps_dest_tree_directory(dest, slot->path, &slot->attributes, &slot->err);
@@ -97,6 +95,13 @@ static void run_write(struct ps_job *job)
     }
 }
 
+static void written(struct slot *slot)
+{
+    slot->op->result.file_count++;
+    slot->op->result.size_bytes += slot->size_bytes;
+    ps_tree_download_release(slot);
+}
+
 static void on_written(struct ps_job *job)
 {
     struct ps_tree_download *op = job->user;
@@ -116,9 +121,7 @@ static void on_written(struct ps_job *job)
         } else if (slot->err.code != PS_OK) {
             ps_tree_download_failed(slot, &slot->err);
         } else {
-            op->result.file_count++;
-            op->result.size_bytes += slot->size_bytes;
-            ps_tree_download_release(slot);
+            written(slot);
         }
     }
     ps_tree_download_pump(op);
@@ -255,8 +258,7 @@ static void on_downloaded(void *user, const struct ps_download_result *result,
     if (err != NULL) {
         ps_tree_download_failed(slot, err);
     } else {
-        slot->apply_only = true;
-        slot->state = SLOT_WAITING;
+        written(slot);
     }
     ps_tree_download_pump(op);
 }
@@ -283,6 +285,7 @@ static void on_big_ready(struct ps_job *job)
         options.key = slot->key;
         options.url = url != NULL ? url : op->options.url;
         options.path = slot->local;
+        options.attributes = &slot->attributes;
         options.on_info = on_get_info;
         options.on_event = NULL;
         options.on_done = on_downloaded;

@@ -65,7 +65,6 @@ struct slot {
     char *etag;
     struct ps_tree_item local_item;  /* what is compared */
     struct ps_tree_compare *compare; /* its end comes */
-    bool apply_only;                 /* big: the file is there, its attributes are to be set */
     struct ps_err err;
 };
 
