@@ -147,17 +147,23 @@ static enum ps_code put_range(struct ps_txn *txn, uint64_t number,
     return code;
 }
 
+static enum ps_code require_number(struct ps_txn *txn, const char *path, uint64_t *number_out)
+{
+    struct ps_key key;
+    bool found = false;
+    enum ps_code code = find_number(txn, path, &found, number_out, &key);
+
+    return code != PS_OK || found
+               ? code
+               : ps_err_set(txn->err, PS_E_NOT_FOUND, "%s: its download record is gone", path);
+}
+
 static enum ps_code note_body(struct ps_txn *txn, void *user)
 {
     const struct note *note = user;
-    struct ps_key key;
     uint64_t number = 0;
-    bool found = false;
-    enum ps_code code = find_number(txn, note->path, &found, &number, &key);
+    enum ps_code code = require_number(txn, note->path, &number);
 
-    if (code == PS_OK && !found) {
-        code = ps_err_set(txn->err, PS_E_NOT_FOUND, "%s: its download record is gone", note->path);
-    }
     for (size_t i = 0; i < note->count && code == PS_OK; i++) {
         code = put_range(txn, number, &note->ranges[i]);
     }
@@ -248,12 +254,8 @@ static enum ps_code extract_note_body(struct ps_txn *txn, void *user)
     const struct extract_note *note = user;
     struct ps_key key;
     uint64_t number = 0;
-    bool found = false;
-    enum ps_code code = find_number(txn, note->path, &found, &number, &key);
+    enum ps_code code = require_number(txn, note->path, &number);
 
-    if (code == PS_OK && !found) {
-        code = ps_err_set(txn->err, PS_E_NOT_FOUND, "%s: its download record is gone", note->path);
-    }
     if (code == PS_OK) {
         ps_key_from_number(&key, number, 0);
         code = ps_txn_put(txn, PS_DB_DOWNLOAD_RANGES, &key, &note->values[0]);

@@ -69,6 +69,26 @@ static void format_time(int64_t unix_ms, char text[24])
     }
 }
 
+enum ps_code ps_listing_link_end(struct ps_buf *buf, const char *separator, const char *query,
+                                 const char *text, struct ps_err *err)
+{
+    enum ps_code code = PS_OK;
+
+    if (query[0] != '\0') {
+        code = ps_buf_append_str(buf, separator, err);
+        if (code == PS_OK) {
+            code = ps_html_escape(buf, query, err);
+        }
+    }
+    if (code == PS_OK) {
+        code = ps_buf_append_str(buf, "\">", err);
+    }
+    if (code == PS_OK) {
+        code = ps_html_escape(buf, text, err);
+    }
+    return code == PS_OK ? ps_buf_append_str(buf, "</a>", err) : code;
+}
+
 static enum ps_code append_link(struct ps_buf *buf, const struct ps_listing *listing,
                                 const char *name, struct ps_err *err)
 {
@@ -77,19 +97,7 @@ static enum ps_code append_link(struct ps_buf *buf, const struct ps_listing *lis
     if (code == PS_OK) {
         code = ps_uri_encode(buf, name, PS_URI_KEEP_SLASH, err);
     }
-    if (code == PS_OK && listing->query[0] != '\0') {
-        code = ps_buf_append_str(buf, "?", err);
-        if (code == PS_OK) {
-            code = ps_html_escape(buf, listing->query, err);
-        }
-    }
-    if (code == PS_OK) {
-        code = ps_buf_append_str(buf, "\">", err);
-    }
-    if (code == PS_OK) {
-        code = ps_html_escape(buf, name, err);
-    }
-    return code == PS_OK ? ps_buf_append_str(buf, "</a>", err) : code;
+    return code == PS_OK ? ps_listing_link_end(buf, "?", listing->query, name, err) : code;
 }
 
 bool ps_listing_is_archive(const char *name)
@@ -117,13 +125,8 @@ static enum ps_code append_contents_link(struct ps_buf *buf, const struct ps_lis
     if (code == PS_OK) {
         code = ps_buf_append_str(buf, "?members", err);
     }
-    if (code == PS_OK && listing->query[0] != '\0') {
-        code = ps_buf_append_str(buf, "&amp;", err);
-        if (code == PS_OK) {
-            code = ps_html_escape(buf, listing->query, err);
-        }
-    }
-    return code == PS_OK ? ps_buf_append_str(buf, "\">contents</a>", err) : code;
+    return code == PS_OK ? ps_listing_link_end(buf, "&amp;", listing->query, "contents", err)
+                         : code;
 }
 
 static enum ps_code append_row(struct ps_buf *buf, const struct ps_listing *listing, size_t index,

@@ -41,6 +41,11 @@ bool ps_listing_is_archive(const char *name);
 PS_MUST_USE enum ps_code ps_listing_html_head(struct ps_buf *buf, const char *title,
                                               struct ps_err *err);
 
+/** Append the rest of a link whose href is open: separator and query (unless it is ""), text, the end. */
+PS_MUST_USE enum ps_code ps_listing_link_end(struct ps_buf *buf, const char *separator,
+                                             const char *query, const char *text,
+                                             struct ps_err *err);
+
 /** Append text with & < > " ' as entities and what is no UTF-8 as U+FFFD. */
 PS_MUST_USE enum ps_code ps_html_escape(struct ps_buf *buf, const char *text, struct ps_err *err);
 

@@ -123,19 +123,7 @@ static enum ps_code html_link(const struct ps_member_listing *listing, const cha
     if (code == PS_OK) {
         code = ps_uri_encode(buf, name, PS_URI_KEEP_NONE, err);
     }
-    if (code == PS_OK && listing->query[0] != '\0') {
-        code = ps_buf_append_str(buf, "&amp;", err);
-        if (code == PS_OK) {
-            code = ps_html_escape(buf, listing->query, err);
-        }
-    }
-    if (code == PS_OK) {
-        code = ps_buf_append_str(buf, "\">", err);
-    }
-    if (code == PS_OK) {
-        code = ps_html_escape(buf, name, err);
-    }
-    return code == PS_OK ? ps_buf_append_str(buf, "</a>", err) : code;
+    return code == PS_OK ? ps_listing_link_end(buf, "&amp;", listing->query, name, err) : code;
 }
 
 static enum ps_code html_row(const struct ps_member_listing *listing,
