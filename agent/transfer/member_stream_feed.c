@@ -1,0 +1,168 @@
+#include "transfer/member_stream_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void close_feed(struct ps_member_stream *stream)
+{
+    ps_member_stream_close_poll(&stream->feed_poll);
+    ps_member_stream_close_fd(&stream->feed_fd);
+    stream->block_used_bytes = 0;
+    stream->block_taken_bytes = 0;
+    stream->received = false;
+}
+
+void ps_member_stream_stop_feed(struct ps_member_stream *stream)
+{
+    ps_store_cancel(stream->op);
+    stream->op = NULL;
+    close_feed(stream);
+}
+
+static void on_feed_room(uv_poll_t *poll, int status, int events);
+
+/* What waits in the block, as far as there is room. */
+static void push_block(struct ps_member_stream *stream)
+{
+    while (stream->block_taken_bytes < stream->block_used_bytes) {
+        ssize_t put_bytes = write(stream->feed_fd, stream->block + stream->block_taken_bytes,
+                                  stream->block_used_bytes - stream->block_taken_bytes);
+
+        if (put_bytes < 0 && errno == EINTR) {
+            continue;
+        }
+        if (put_bytes < 0 && errno == EAGAIN) {
+            (void)uv_poll_start(stream->feed_poll, UV_WRITABLE, on_feed_room);
+            return;
+        }
+        if (put_bytes < 0) {
+            close_feed(stream); /* the thread has enough */
+            return;
+        }
+        stream->block_taken_bytes += (size_t)put_bytes;
+    }
+    stream->block_used_bytes = 0;
+    stream->block_taken_bytes = 0;
+    if (stream->received) {
+        close_feed(stream); /* the thread reads the end */
+    }
+}
+
+static void on_feed_room(uv_poll_t *poll, int status, int events)
+{
+    struct ps_member_stream *stream = poll->data;
+
+    (void)status;
+    (void)events;
+    (void)uv_poll_stop(poll);
+    push_block(stream);
+    if (stream->feed_fd < 0) {
+        ps_member_stream_stop_feed(stream);
+    } else if (stream->block_used_bytes == 0) {
+        ps_store_wake(stream->op);
+    }
+}
+
+static enum ps_push on_store_data(void *user, const void *data, size_t size_bytes)
+{
+    struct ps_member_stream *stream = user;
+
+    if (stream->feed_fd < 0 || size_bytes > PS_MEMBER_STREAM_RECEIVE_BYTES) {
+        return PS_PUSH_STOP;
+    }
+    if (stream->block_used_bytes > 0) {
+        return PS_PUSH_PAUSE;
+    }
+    memcpy(stream->block, data, size_bytes);
+    stream->block_used_bytes = size_bytes;
+    stream->received_bytes += size_bytes;
+    push_block(stream);
+    return stream->feed_fd < 0             ? PS_PUSH_STOP
+           : stream->block_used_bytes == 0 ? PS_PUSH_TAKEN
+                                           : PS_PUSH_FULL;
+}
+
+static void on_received(void *user, const struct ps_err *err)
+{
+    struct ps_member_stream *stream = user;
+
+    stream->op = NULL;
+    if (err != NULL && stream->feed_fd >= 0 && stream->store_err.code == PS_OK) {
+        stream->store_err = *err;
+    }
+    stream->received = true;
+    if (stream->block_used_bytes == 0) {
+        close_feed(stream);
+    }
+}
+
+static enum ps_code open_feed(struct ps_member_stream *stream, int *thread_fd_out,
+                              struct ps_err *err)
+{
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC) != 0) {
+        return ps_err_set_errno(err, errno, "pipe");
+    }
+    *thread_fd_out = fds[0];
+    stream->feed_fd = fds[1];
+    stream->feed_poll = calloc(1, sizeof(*stream->feed_poll));
+    if (stream->feed_poll == NULL ||
+        uv_poll_init(stream->loop, stream->feed_poll, stream->feed_fd) != 0) {
+        free(stream->feed_poll);
+        stream->feed_poll = NULL;
+        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    }
+    stream->feed_poll->data = stream;
+    return PS_OK; /* uv_poll_init has made it non-blocking */
+}
+
+static enum ps_code start_get(struct ps_member_stream *stream, uint64_t offset_bytes,
+                              struct ps_err *err)
+{
+    const struct ps_get_request request = {
+        .key = stream->key,
+        .if_match = stream->etag[0] == '"' ? stream->etag : NULL,
+        .has_range = offset_bytes > 0,
+        .offset_bytes = offset_bytes,
+        .length_bytes = stream->size_bytes - offset_bytes,
+        .sink = { .write = on_store_data, .user = stream },
+        .buffer_bytes = PS_MEMBER_STREAM_RECEIVE_BYTES,
+    };
+
+    stream->op = ps_store_get(stream->store, &request, on_received, stream, err);
+    return stream->op != NULL ? PS_OK : err->code;
+}
+
+/* The thread waits for a descriptor. */
+void ps_member_stream_answer_thread(struct ps_member_stream *stream)
+{
+    uint64_t offset_bytes = atomic_load(&stream->wanted_offset_bytes);
+    int thread_fd = -1;
+    struct ps_err err = { .code = PS_OK };
+    enum ps_code code;
+
+    ps_member_stream_stop_feed(stream);
+    code = open_feed(stream, &thread_fd, &err);
+    if (code == PS_OK && offset_bytes < stream->size_bytes) {
+        code = start_get(stream, offset_bytes, &err);
+    }
+    if (code != PS_OK && stream->store_err.code == PS_OK) {
+        stream->store_err = err;
+    }
+    if (stream->op == NULL) {
+        ps_member_stream_stop_feed(
+            stream); /* no bytes at the end, or an error: the thread reads the end */
+    }
+    if (thread_fd >= 0 &&
+        write(stream->descriptors_fd, &thread_fd, sizeof(thread_fd)) != sizeof(thread_fd)) {
+        (void)close(thread_fd);
+        thread_fd = -1;
+    }
+    if (thread_fd < 0) {
+        ps_member_stream_close_fd(&stream->descriptors_fd); /* it gives up */
+    }
+}
