@@ -46,8 +46,8 @@ static enum ps_code name_key(struct ps_key *key, const struct ps_workflow *workf
     return PS_OK;
 }
 
-/* "ns/template", NUL, time, number; false when there is none or it has not finished. */
-static bool template_key(struct ps_key *key, const struct ps_workflow *workflow, uint64_t number)
+bool ps_workflow_template_key(struct ps_key *key, const struct ps_workflow *workflow,
+                              uint64_t number)
 {
     struct ps_key tail;
     int length = snprintf((char *)key->bytes, sizeof(key->bytes), "%s/%s", workflow->ns,
@@ -106,7 +106,7 @@ enum ps_code ps_txn_count_newer(struct ps_txn *txn, const struct ps_workflow *wo
     struct ps_key key;
     enum ps_code code = PS_OK;
 
-    if (template_key(&key, workflow, workflow->number)) {
+    if (ps_workflow_template_key(&key, workflow, workflow->number)) {
         code = ps_txn_walk(txn, PS_DB_WORKFLOW_TEMPLATES, &key, key.size_bytes - 16, count_one,
                            &newer);
     }
@@ -115,17 +115,6 @@ enum ps_code ps_txn_count_newer(struct ps_txn *txn, const struct ps_workflow *wo
 }
 
 /* --- finding by name --- */
-
-/* Runs of one name without a uid. Higher: one report writes more at once. */
-#define RUNS_MAX 64
-
-struct candidates {
-    enum ps_workflow_scope scope;
-    bool by_uid;
-    uint64_t numbers[RUNS_MAX]; /* the newest last */
-    size_t count;
-    size_t uid_count; /* of them with a uid */
-};
 
 static bool is_meant(enum ps_workflow_scope scope, const struct ps_workflow *workflow)
 {
@@ -140,31 +129,29 @@ static bool is_meant(enum ps_workflow_scope scope, const struct ps_workflow *wor
     return false;
 }
 
-static enum ps_code on_candidate(struct ps_txn *txn, void *user, const MDB_val *key,
-                                 const MDB_val *none)
+static enum ps_code on_run(struct ps_txn *txn, void *user, const MDB_val *key, const MDB_val *none)
 {
-    struct candidates *candidates = user;
+    struct ps_workflow_runs *runs = user;
     uint64_t number = ps_key_number_at(key, key->mv_size - 8);
     struct ps_workflow workflow;
     bool found = false;
     enum ps_code code = ps_txn_get_workflow(txn, number, &found, &workflow);
 
     (void)none;
-    if (code != PS_OK || !found ||
-        (!candidates->by_uid && !is_meant(candidates->scope, &workflow))) {
+    if (code != PS_OK || !found || (!runs->by_uid && !is_meant(runs->scope, &workflow))) {
         return code;
     }
-    if (candidates->count == RUNS_MAX) {
+    if (runs->count == PS_WORKFLOW_RUNS_MAX) {
         return ps_err_set(txn->err, PS_E_TOO_LARGE, "%s/%s: more than %d runs of that name",
-                          workflow.ns, workflow.name, RUNS_MAX);
+                          workflow.ns, workflow.name, PS_WORKFLOW_RUNS_MAX);
     }
-    candidates->numbers[candidates->count++] = number;
-    candidates->uid_count += workflow.uid[0] != '\0' ? 1 : 0;
+    runs->numbers[runs->count++] = number;
+    runs->uid_count += workflow.uid[0] != '\0' ? 1 : 0;
     return PS_OK;
 }
 
-static enum ps_code find(struct ps_txn *txn, const struct ps_workflow *workflow,
-                         enum ps_workflow_scope scope, struct candidates *out)
+enum ps_code ps_txn_find_workflows(struct ps_txn *txn, const struct ps_workflow *workflow,
+                                   enum ps_workflow_scope scope, struct ps_workflow_runs *out)
 {
     struct ps_key key;
     const char *uid = or_empty(workflow->uid);
@@ -176,7 +163,7 @@ static enum ps_code find(struct ps_txn *txn, const struct ps_workflow *workflow,
     out->uid_count = 0;
     code = name_key(&key, workflow, out->by_uid ? uid : NULL, 0, txn->err);
     if (code == PS_OK) {
-        code = ps_txn_walk(txn, PS_DB_WORKFLOW_NAMES, &key, key.size_bytes, on_candidate, out);
+        code = ps_txn_walk(txn, PS_DB_WORKFLOW_NAMES, &key, key.size_bytes, on_run, out);
     }
     if (code == PS_OK && !out->by_uid && out->uid_count > 1) {
         return ps_err_set(txn->err, PS_E_INVALID,
@@ -211,7 +198,7 @@ static struct ps_workflow merge(const struct ps_workflow *old, const struct ps_w
     return merged;
 }
 
-static enum ps_code write_workflow(struct ps_txn *txn, const struct ps_workflow *workflow)
+enum ps_code ps_txn_write_workflow(struct ps_txn *txn, const struct ps_workflow *workflow)
 {
     struct ps_buf buf;
     struct ps_key key;
@@ -241,8 +228,8 @@ static enum ps_code write_name(struct ps_txn *txn, const struct ps_workflow *wor
     return code == PS_OK ? ps_txn_put_key(txn, PS_DB_WORKFLOW_NAMES, &key) : code;
 }
 
-static enum ps_code make(struct ps_txn *txn, const struct ps_workflow *workflow,
-                         uint64_t *number_out)
+enum ps_code ps_txn_make_workflow(struct ps_txn *txn, const struct ps_workflow *workflow,
+                                  uint64_t *number_out)
 {
     struct ps_workflow fresh = *workflow;
     enum ps_code code = ps_txn_next_number(txn, "workflow_number", &fresh.number);
@@ -254,14 +241,14 @@ static enum ps_code make(struct ps_txn *txn, const struct ps_workflow *workflow,
         code = write_name(txn, &fresh);
     }
     if (code == PS_OK) {
-        code = write_workflow(txn, &fresh);
+        code = ps_txn_write_workflow(txn, &fresh);
     }
     *number_out = fresh.number;
     return code;
 }
 
-static enum ps_code merge_into(struct ps_txn *txn, uint64_t number,
-                               const struct ps_workflow *workflow)
+enum ps_code ps_txn_merge_workflow(struct ps_txn *txn, uint64_t number,
+                                   const struct ps_workflow *workflow)
 {
     struct ps_workflow old;
     struct ps_workflow merged;
@@ -272,210 +259,23 @@ static enum ps_code merge_into(struct ps_txn *txn, uint64_t number,
         return code;
     }
     merged = merge(&old, workflow);
-    return write_workflow(txn, &merged);
+    return ps_txn_write_workflow(txn, &merged);
 }
 
 enum ps_code ps_txn_put_workflow(struct ps_txn *txn, const struct ps_workflow *workflow,
                                  uint64_t *number_out)
 {
-    struct candidates found;
-    enum ps_code code = find(txn, workflow, PS_WORKFLOW_RUNNING, &found);
+    struct ps_workflow_runs found;
+    enum ps_code code = ps_txn_find_workflows(txn, workflow, PS_WORKFLOW_RUNNING, &found);
 
     if (code != PS_OK) {
         return code;
     }
     if (found.count == 0) {
-        return make(txn, workflow, number_out);
+        return ps_txn_make_workflow(txn, workflow, number_out);
     }
     *number_out = found.numbers[found.count - 1];
-    return merge_into(txn, *number_out, workflow);
-}
-
-/* --- events --- */
-
-static enum ps_code move_template(struct ps_txn *txn, const struct ps_workflow *old,
-                                  const struct ps_workflow *fresh)
-{
-    struct ps_key key;
-    enum ps_code code = PS_OK;
-
-    if (template_key(&key, old, old->number)) {
-        code = ps_txn_delete(txn, PS_DB_WORKFLOW_TEMPLATES, &key);
-    }
-    if (code == PS_OK && template_key(&key, fresh, fresh->number)) {
-        code = ps_txn_put_key(txn, PS_DB_WORKFLOW_TEMPLATES, &key);
-    }
-    return code;
-}
-
-static bool is_of_template(const MDB_val *at, const struct ps_key *key)
-{
-    return at->mv_size == key->size_bytes &&
-           memcmp(at->mv_data, key->bytes, key->size_bytes - 16) == 0;
-}
-
-enum ps_code ps_txn_queue_older(struct ps_txn *txn, uint64_t workflow_number)
-{
-    struct ps_workflow workflow;
-    MDB_cursor *cursor = NULL;
-    struct ps_key key;
-    MDB_val at;
-    MDB_val none;
-    bool found = false;
-    enum ps_code code = ps_txn_get_workflow(txn, workflow_number, &found, &workflow);
-    int rc;
-
-    if (code != PS_OK || !found || !template_key(&key, &workflow, workflow_number)) {
-        return code;
-    }
-    at = ps_val(key.bytes, key.size_bytes);
-    rc = mdb_cursor_open(txn->mdb, txn->state->dbs[PS_DB_WORKFLOW_TEMPLATES], &cursor);
-    if (rc == 0) {
-        rc = mdb_cursor_get(cursor, &at, &none, MDB_SET);
-    }
-    for (int i = 0; i < PS_NEWER_MAX && rc == 0 && code == PS_OK; i++) {
-        rc = mdb_cursor_get(cursor, &at, &none, MDB_PREV);
-        if (rc == 0 && !is_of_template(&at, &key)) {
-            break;
-        }
-        if (rc == 0) {
-            code = ps_queue_put(txn, PS_QUEUE_WORKFLOW, ps_key_number_at(&at, at.mv_size - 8),
-                                PS_EVENT_AGE);
-        }
-    }
-    if (cursor != NULL) {
-        mdb_cursor_close(cursor);
-    }
-    return code == PS_OK && rc != 0 && rc != MDB_NOTFOUND ? ps_txn_fail(txn, rc, "older runs")
-                                                          : code;
-}
-
-/* The workflow as it is after the event. */
-static struct ps_workflow apply(const struct ps_workflow *old,
-                                const struct ps_workflow_report *report)
-{
-    struct ps_workflow fresh = *old;
-    const char *status = or_empty(report->workflow->status);
-
-    switch (report->event) {
-    case PS_EVENT_AGE:
-        if (strcmp(status, "Running") == 0) {
-            fresh.finished_unix_s = 0;
-        }
-        break;
-    case PS_EVENT_COMPLETED:
-        /* Told again: the clock of `after` does not begin anew. */
-        if (old->finished_unix_s == 0 || (status[0] != '\0' && strcmp(status, old->status) != 0)) {
-            fresh.finished_unix_s = report->at_unix_s;
-        }
-        break;
-    case PS_EVENT_DELETED:
-        fresh.deleted_unix_s = old->deleted_unix_s != 0 ? old->deleted_unix_s : report->at_unix_s;
-        break;
-    case PS_EVENT_CLEARED:
-        fresh.cleared_unix_s = report->at_unix_s;
-        break;
-    }
-    if (status[0] != '\0') {
-        fresh.status = status;
-    }
-    return fresh;
-}
-
-static bool is_news(const struct ps_workflow *old, const struct ps_workflow *fresh,
-                    enum ps_reclaim_event event)
-{
-    switch (event) {
-    case PS_EVENT_AGE:
-        return false;
-    case PS_EVENT_COMPLETED:
-        return old->finished_unix_s != fresh->finished_unix_s;
-    case PS_EVENT_DELETED:
-        return old->deleted_unix_s != fresh->deleted_unix_s;
-    case PS_EVENT_CLEARED:
-        return true;
-    }
-    return true;
-}
-
-static enum ps_code report_to(struct ps_txn *txn, uint64_t number,
-                              const struct ps_workflow_report *report)
-{
-    struct ps_workflow facts = *report->workflow;
-    struct ps_workflow old;
-    struct ps_workflow fresh;
-    bool found = false;
-    bool news;
-    enum ps_code code;
-
-    facts.status = ""; /* apply() compares it with what was */
-    code = merge_into(txn, number, &facts);
-    if (code == PS_OK) {
-        code = ps_txn_get_workflow(txn, number, &found, &old);
-    }
-    if (code != PS_OK || !found) {
-        return code;
-    }
-    fresh = apply(&old, report);
-    news = is_news(&old, &fresh, report->event);
-    code = move_template(txn, &old, &fresh);
-    if (code == PS_OK && news) {
-        code = ps_queue_put(txn, PS_QUEUE_WORKFLOW, number, report->event);
-    }
-    /* Last, as fresh has text in the map that this write may move. */
-    return code == PS_OK ? write_workflow(txn, &fresh) : code;
-}
-
-static enum ps_code report_one(struct ps_txn *txn, const struct ps_workflow_report *report,
-                               bool *known_out)
-{
-    enum ps_workflow_scope scope =
-        report->event == PS_EVENT_CLEARED ? PS_WORKFLOW_ANY : PS_WORKFLOW_THERE;
-    struct candidates found;
-    enum ps_code code = find(txn, report->workflow, scope, &found);
-
-    *known_out = code == PS_OK && found.count > 0;
-    if (code == PS_OK && found.count == 0) {
-        code = make(txn, report->workflow, &found.numbers[0]);
-        found.count = 1;
-    }
-    for (size_t i = 0; i < found.count && code == PS_OK; i++) {
-        code = report_to(txn, found.numbers[i], report);
-    }
-    return code;
-}
-
-struct report {
-    const struct ps_workflow_report *reports;
-    size_t count;
-    size_t known_count;
-};
-
-static enum ps_code report_body(struct ps_txn *txn, void *user)
-{
-    struct report *report = user;
-    enum ps_code code = PS_OK;
-
-    report->known_count = 0;
-    for (size_t i = 0; i < report->count && code == PS_OK; i++) {
-        bool known = false;
-
-        code = report_one(txn, &report->reports[i], &known);
-        report->known_count += known ? 1 : 0;
-    }
-    return code;
-}
-
-enum ps_code ps_workflow_report(struct ps_state *state, const struct ps_workflow_report *reports,
-                                size_t count, size_t *known_out, struct ps_err *err)
-{
-    struct report report = { .reports = reports, .count = count };
-    enum ps_code code = ps_state_write(state, report_body, &report, err);
-
-    if (code == PS_OK && known_out != NULL) {
-        *known_out = report.known_count;
-    }
-    return code;
+    return ps_txn_merge_workflow(txn, *number_out, workflow);
 }
 
 /* --- tidying and listing --- */
@@ -513,7 +313,7 @@ static enum ps_code remove_workflow(struct ps_txn *txn, const struct ps_workflow
     if (code == PS_OK) {
         code = ps_txn_delete(txn, PS_DB_WORKFLOW_NAMES, &key);
     }
-    if (code == PS_OK && template_key(&key, workflow, workflow->number)) {
+    if (code == PS_OK && ps_workflow_template_key(&key, workflow, workflow->number)) {
         code = ps_txn_delete(txn, PS_DB_WORKFLOW_TEMPLATES, &key);
     }
     ps_key_from_u64(&key, workflow->number);

@@ -1,7 +1,8 @@
 /**
  * workflow_internal - finding and merging a workflow's record, for the .c files of this folder only.
  *
- * Flow:    artifact.c -> [workflow_internal] -> LMDB databases workflows, workflow_names
+ * Flow:    artifact.c -> workflow.c (the record), workflow_event.c (what happened to it) -> LMDB databases workflows,
+ *          workflow_names, workflow_templates
  * Thread:  any; inside of a transaction
  * Source:  README.md of this folder
  */
@@ -36,5 +37,41 @@ PS_MUST_USE enum ps_code ps_txn_count_newer(struct ps_txn *txn, const struct ps_
 
 /** Queue the older finished runs of its template, up to PS_NEWER_MAX: one more is newer than they. */
 PS_MUST_USE enum ps_code ps_txn_queue_older(struct ps_txn *txn, uint64_t workflow_number);
+
+/** Runs of one name without a uid. Higher: one report writes more at once. */
+#define PS_WORKFLOW_RUNS_MAX 64
+
+/** The runs that a name means. */
+struct ps_workflow_runs {
+    enum ps_workflow_scope scope;
+    bool by_uid;
+    uint64_t numbers[PS_WORKFLOW_RUNS_MAX]; /* the newest last */
+    size_t count;
+    size_t uid_count; /* of them with a uid */
+};
+
+/**
+ * The runs of workflow's name, and of its uid where it has one.
+ *
+ * Errors:  PS_E_INVALID (no name, too long a name, several with a uid and none is given); PS_E_TOO_LARGE; PS_E_PARSE.
+ */
+PS_MUST_USE enum ps_code ps_txn_find_workflows(struct ps_txn *txn,
+                                               const struct ps_workflow *workflow,
+                                               enum ps_workflow_scope scope,
+                                               struct ps_workflow_runs *out);
+
+/** A new record; its times come with events. */
+PS_MUST_USE enum ps_code
+ps_txn_make_workflow(struct ps_txn *txn, const struct ps_workflow *workflow, uint64_t *number_out);
+/** What workflow knows goes into the record of number, if there is one. */
+PS_MUST_USE enum ps_code ps_txn_merge_workflow(struct ps_txn *txn, uint64_t number,
+                                               const struct ps_workflow *workflow);
+/** Write the record of workflow->number, where it says something else. */
+PS_MUST_USE enum ps_code ps_txn_write_workflow(struct ps_txn *txn,
+                                               const struct ps_workflow *workflow);
+
+/** "ns/template", NUL, time, number; false when there is none or it has not finished. */
+bool ps_workflow_template_key(struct ps_key *key, const struct ps_workflow *workflow,
+                              uint64_t number);
 
 #endif
