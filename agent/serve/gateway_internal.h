@@ -1,7 +1,7 @@
 /**
  * gateway_internal - what the gateway_*.c files share.
  *
- * Flow:    gateway.c (routes) -> gateway_object.c (one object) -> gateway_body.c (its bytes)
+ * Flow:    gateway.c (requests) -> gateway_route.c -> gateway_object.c (one object) -> gateway_body.c (its bytes)
  * Thread:  the loop thread
  * Source:  none
  */
@@ -120,6 +120,8 @@ struct ps_exchange {
 
 /* gateway.c */
 
+#define PS_GATEWAY_TEXT_PLAIN "text/plain; charset=utf-8"
+
 /** Answer with a status and one line of text. Sets the state ENDED. */
 PS_PRINTF(3, 4)
 void ps_gateway_fail(struct ps_exchange *exchange, unsigned status, const char *format, ...);
@@ -130,6 +132,11 @@ PS_MUST_USE bool ps_gateway_reserve(struct ps_exchange *exchange, uint64_t cost_
 /** Count it among the streams, which share the memory; or 503. */
 PS_MUST_USE bool ps_gateway_reserve_stream(struct ps_exchange *exchange, size_t block_bytes,
                                            uint64_t cost_bytes);
+
+/* gateway_route.c */
+
+/** Answer what the request's method and target ask for, if this client may read it. */
+void ps_gateway_route(struct ps_exchange *exchange);
 
 /* gateway_listing.c */
 
