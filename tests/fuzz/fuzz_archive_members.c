@@ -1,6 +1,8 @@
 /* archive_members: any bytes as an archive. It ends, within the limits, with a message where it fails. */
 #include "sink/archive_members.h"
 
+#include "tests/fuzz/fuzz_pull.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,37 +12,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define SIZE_MAX_BYTES ((uint64_t)1024 * 1024)
 
 struct source {
-    const uint8_t *data;
-    size_t size;
-    size_t at;
+    struct fuzz_bytes bytes;
     size_t member_count;
     size_t wanted; /* the member that is read */
     uint64_t got_bytes;
 };
-
-static bool pull(void *user, void *into, size_t size, size_t *got_out, struct ps_err *err)
-{
-    struct source *source = user;
-    size_t left = source->size - source->at;
-
-    (void)err;
-    *got_out = left < size ? left : size;
-    if (*got_out > 0) {
-        memcpy(into, source->data + source->at, *got_out);
-    }
-    source->at += *got_out;
-    return true;
-}
 
 static bool seek(void *user, uint64_t offset_bytes, struct ps_err *err)
 {
     struct source *source = user;
 
     (void)err;
-    if (offset_bytes > source->size) {
+    if (offset_bytes > source->bytes.size) {
         abort(); /* nobody asks a store for what is not there */
     }
-    source->at = (size_t)offset_bytes;
+    source->bytes.at = (size_t)offset_bytes;
     return true;
 }
 
@@ -72,11 +58,11 @@ static bool on_data(void *user, const void *data, size_t size_bytes, struct ps_e
 
 static void walk(const uint8_t *data, size_t size, size_t wanted)
 {
-    struct source source = { .data = data, .size = size, .wanted = wanted };
+    struct source source = { .bytes = { data, size, 0 }, .wanted = wanted };
     const struct ps_members_options options = {
         .size_bytes = size,
         .limits = { 100, SIZE_MAX_BYTES, 100 },
-        .pull = pull,
+        .pull = fuzz_pull,
         .seek = seek,
         .on_member = on_member,
         .on_data = on_data,

@@ -1,6 +1,8 @@
 /* archive_writer: any bytes as an archive. Whatever comes of it, all that is written lies in the directory. */
 #include "sink/archive_writer.h"
 
+#include "tests/fuzz/fuzz_pull.h"
+
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,26 +12,6 @@
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct source {
-    const uint8_t *data;
-    size_t size;
-    size_t at;
-};
-
-static bool pull(void *user, void *into, size_t size, size_t *got_out, struct ps_err *err)
-{
-    struct source *source = user;
-    size_t left = source->size - source->at;
-
-    (void)err;
-    *got_out = left < size ? left : size;
-    if (*got_out > 0) {
-        memcpy(into, source->data + source->at, *got_out);
-    }
-    source->at += *got_out;
-    return true;
-}
 
 /* The top must hold nothing but the directory. */
 static void check_top(const char *top)
@@ -53,15 +35,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char top[] = "/tmp/purser-fuzz-XXXXXX";
     char dest[64];
     char command[128];
-    struct source source = { data, size, 0 };
+    struct fuzz_bytes bytes = { data, size, 0 };
     struct ps_extract_options options = {
         .dest = dest,
         .limits = { 100, (uint64_t)1024 * 1024, 100 },
         .attributes = true,
         .mode = -1,
         .root_mode = -1,
-        .pull = pull,
-        .user = &source,
+        .pull = fuzz_pull,
+        .user = &bytes,
     };
     struct ps_extract_result result;
     struct ps_err err;
