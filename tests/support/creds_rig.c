@@ -31,8 +31,49 @@ static uint64_t rig_random(void *user)
     return 7;
 }
 
-void creds_rig_open(struct creds_rig *rig)
+/* length bytes of text as a line, each $SERVER and $DIR for what they are. */
+static void set_line(struct creds_rig *rig, char *line, const char *text, size_t length)
 {
+    size_t used = 0;
+
+    while (length > 0) {
+        const char *value = HAS_PREFIX(text, "$SERVER") ? http_server_url(rig->server)
+                            : HAS_PREFIX(text, "$DIR")  ? rig->dir
+                                                        : NULL;
+        size_t step = value == NULL ? 1 : *value == '/' ? strlen("$DIR") : strlen("$SERVER");
+
+        used +=
+            (size_t)snprintf(line + used, CREDS_RIG_LINE_SIZE - used, "%.*s",
+                             value != NULL ? CREDS_RIG_LINE_SIZE : 1, value != NULL ? value : text);
+        cr_assert_lt(used, (size_t)CREDS_RIG_LINE_SIZE, "%s", line);
+        text += step;
+        length -= step;
+    }
+}
+
+void creds_rig_set(struct creds_rig *rig, const char *variables)
+{
+    for (size_t i = 0; *variables != '\0'; i++) {
+        size_t length = strcspn(variables, "\n");
+
+        cr_assert_lt(i, (size_t)CREDS_RIG_LINES_MAX, "too many variables");
+        if (rig->lines[i][0] == '\0') {
+            set_line(rig, rig->lines[i], variables, length);
+            variables += length + (variables[length] == '\n' ? 1 : 0);
+        }
+    }
+}
+
+void creds_rig_open(struct creds_rig *rig, enum ps_creds_family family, const char *variables)
+{
+    struct ps_creds_options options = {
+        .family = family,
+        .getenv = creds_rig_getenv,
+        .getenv_user = rig,
+        .clock = &rig->clock,
+        .loop = &rig->loop,
+    };
+
     memset(rig, 0, sizeof(*rig));
     cr_assert_eq(uv_loop_init(&rig->loop), 0);
     rig->server = http_server_new(&rig->loop);
@@ -41,40 +82,9 @@ void creds_rig_open(struct creds_rig *rig)
     rig->now_ms = CREDS_RIG_NOW_UNIX_MS;
     (void)snprintf(rig->dir, sizeof(rig->dir), "/tmp/purser-creds-XXXXXX");
     cr_assert_not_null(mkdtemp(rig->dir));
-}
-
-/* format may hold one %s, for value. */
-void creds_rig_set(struct creds_rig *rig, const char *name, const char *value, const char *rest)
-{
-    for (size_t i = 0; i < CREDS_RIG_LINES_MAX; i++) {
-        if (rig->lines[i][0] == '\0') {
-            (void)snprintf(rig->lines[i], CREDS_RIG_LINE_SIZE, "%s=%s%s", name, value, rest);
-            return;
-        }
-    }
-    cr_assert_fail("too many variables");
-}
-
-void creds_rig_chain(struct creds_rig *rig, enum ps_creds_family family)
-{
-    const struct ps_creds_options options = {
-        .family = family,
-        .getenv = creds_rig_getenv,
-        .getenv_user = rig,
-        .clock = &rig->clock,
-        .loop = &rig->loop,
-        .http = rig->http,
-    };
-
+    creds_rig_set(rig, variables);
+    options.http = rig->http;
     cr_assert_eq(ps_creds_chain_new(&rig->chain, &options, NULL), PS_OK);
-}
-
-void creds_rig_open_asking(struct creds_rig *rig, enum ps_creds_family family, const char *name,
-                           const char *rest)
-{
-    creds_rig_open(rig);
-    creds_rig_set(rig, name, http_server_url(rig->server), rest);
-    creds_rig_chain(rig, family);
 }
 
 void creds_rig_close(struct creds_rig *rig)
@@ -94,7 +104,7 @@ void creds_rig_close(struct creds_rig *rig)
     }
 }
 
-char *creds_rig_file(struct creds_rig *rig, const char *name, const char *content)
+void creds_rig_file(const struct creds_rig *rig, const char *name, const char *content)
 {
     char *path = ps_str_format("%s/%s", rig->dir, name);
     FILE *file = fopen(path, "w");
@@ -102,7 +112,7 @@ char *creds_rig_file(struct creds_rig *rig, const char *name, const char *conten
     cr_assert_not_null(file);
     cr_assert_geq(fputs(content, file), 0);
     (void)fclose(file);
-    return path;
+    free(path);
 }
 
 void creds_rig_on_creds(void *user, const struct ps_creds *creds, const struct ps_err *err)

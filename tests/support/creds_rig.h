@@ -39,17 +39,17 @@ struct creds_rig {
 
 /** user is the rig: what creds_rig_set has set. */
 const char *creds_rig_getenv(void *user, const char *name);
-void creds_rig_open(struct creds_rig *rig);
-/** The variable name has the value and rest, one after the other. Before creds_rig_chain. */
-void creds_rig_set(struct creds_rig *rig, const char *name, const char *value, const char *rest);
-void creds_rig_chain(struct creds_rig *rig, enum ps_creds_family family);
-/** Open a chain with one variable: name is the URL of the server and rest. */
-void creds_rig_open_asking(struct creds_rig *rig, enum ps_creds_family family, const char *name,
-                           const char *rest);
+/**
+ * Open a chain of that family in an environment of these variables alone: "NAME=value", a line each; $SERVER stands for
+ * the server's URL, $DIR for the rig's directory.
+ */
+void creds_rig_open(struct creds_rig *rig, enum ps_creds_family family, const char *variables);
+/** More of them. */
+void creds_rig_set(struct creds_rig *rig, const char *variables);
 /** Also checks for handles left open. */
 void creds_rig_close(struct creds_rig *rig);
-/** Write dir/name; its path, free(). name is one of token, config, credentials. */
-char *creds_rig_file(struct creds_rig *rig, const char *name, const char *content);
+/** Write $DIR/name: token, config or credentials. */
+void creds_rig_file(const struct creds_rig *rig, const char *name, const char *content);
 void creds_rig_on_creds(void *user, const struct ps_creds *creds, const struct ps_err *err);
 /** Run the loop until so many callbacks came. */
 void creds_rig_wait(struct creds_rig *rig, unsigned count);

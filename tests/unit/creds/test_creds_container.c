@@ -2,7 +2,6 @@
 #include "tests/support/creds_rig.h"
 
 #include <criterion/criterion.h>
-#include <stdlib.h>
 #include <string.h>
 
 TestSuite(creds_container, .timeout = 20);
@@ -15,20 +14,17 @@ TestSuite(creds_container, .timeout = 20);
 Test(creds_container, container_is_asked_with_the_token_of_the_file_as_it_is_now)
 {
     struct creds_rig rig;
-    char *path;
 
-    creds_rig_open(&rig);
-    path = creds_rig_file(&rig, "token", "first\n");
-    creds_rig_set(&rig, "AWS_CONTAINER_CREDENTIALS_FULL_URI", http_server_url(rig.server),
-                  "/v1/creds");
-    creds_rig_set(&rig, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", path, "");
-    creds_rig_chain(&rig, PS_CREDS_AWS);
+    creds_rig_open(&rig, PS_CREDS_AWS,
+                   "AWS_CONTAINER_CREDENTIALS_FULL_URI=$SERVER/v1/creds\n"
+                   "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=$DIR/token");
+    creds_rig_file(&rig, "token", "first\n");
     creds_rig_answer(&rig, 200, "application/json", CONTAINER_ANSWER("one"));
     creds_rig_answer(&rig, 200, "application/json", CONTAINER_ANSWER("two"));
 
     creds_rig_get(&rig, 0);
     cr_expect(HAS_PREFIX(rig.text, "one hunter2 tok http://127.0.0.1:"), "%s", rig.text);
-    free(creds_rig_file(&rig, "token", "second"));
+    creds_rig_file(&rig, "token", "second");
     rig.now_ms += INT64_C(55) * 60 * 1000; /* 5 minutes before the end: waited for */
     creds_rig_get(&rig, 0);
 
@@ -36,7 +32,6 @@ Test(creds_container, container_is_asked_with_the_token_of_the_file_as_it_is_now
     creds_rig_check_line(&rig, 0, "GET", "/v1/creds");
     creds_rig_check_header(&rig, 0, "authorization", "first");
     creds_rig_check_header(&rig, 1, "authorization", "second");
-    free(path);
     creds_rig_close(&rig);
 }
 
@@ -44,7 +39,7 @@ Test(creds_container, all_waiters_share_one_question)
 {
     struct creds_rig rig;
 
-    creds_rig_open_asking(&rig, PS_CREDS_AWS, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "/");
+    creds_rig_open(&rig, PS_CREDS_AWS, "AWS_CONTAINER_CREDENTIALS_FULL_URI=$SERVER/");
     creds_rig_answer(&rig, 200, "application/json", CONTAINER_ANSWER("one"));
 
     for (unsigned i = 0; i < 50; i++) {
@@ -60,10 +55,9 @@ Test(creds_container, container_in_trouble_is_asked_again_and_a_refusal_is_told)
 {
     struct creds_rig rig;
 
-    creds_rig_open(&rig);
-    creds_rig_set(&rig, "AWS_CONTAINER_CREDENTIALS_FULL_URI", http_server_url(rig.server), "/");
-    creds_rig_set(&rig, "AWS_CONTAINER_AUTHORIZATION_TOKEN", "hunter3", "");
-    creds_rig_chain(&rig, PS_CREDS_AWS);
+    creds_rig_open(&rig, PS_CREDS_AWS,
+                   "AWS_CONTAINER_CREDENTIALS_FULL_URI=$SERVER/\n"
+                   "AWS_CONTAINER_AUTHORIZATION_TOKEN=hunter3");
     creds_rig_answer(&rig, 503, "text/plain", "busy");
     http_server_answer_nothing(rig.server);
     creds_rig_answer(&rig, 403, "application/json",
@@ -116,9 +110,7 @@ Test(creds_container, foreign_container_url_is_refused_before_a_byte_is_sent)
 {
     struct creds_rig rig;
 
-    creds_rig_open(&rig);
-    creds_rig_set(&rig, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://10.0.0.1/", "");
-    creds_rig_chain(&rig, PS_CREDS_AWS);
+    creds_rig_open(&rig, PS_CREDS_AWS, "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://10.0.0.1/");
     creds_rig_get(&rig, 0);
 
     cr_expect_eq(rig.err.code, PS_E_INVALID, "%s", rig.err.message);
@@ -130,10 +122,9 @@ Test(creds_container, aliyun_credentials_uri)
 {
     struct creds_rig rig;
 
-    creds_rig_open(&rig);
-    creds_rig_set(&rig, "ALIBABA_CLOUD_CREDENTIALS_URI", http_server_url(rig.server), "/creds");
-    creds_rig_set(&rig, "ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true", "");
-    creds_rig_chain(&rig, PS_CREDS_ALIYUN);
+    creds_rig_open(&rig, PS_CREDS_ALIYUN,
+                   "ALIBABA_CLOUD_CREDENTIALS_URI=$SERVER/creds\n"
+                   "ALIBABA_CLOUD_ECS_METADATA_DISABLED=true");
     creds_rig_answer(&rig, 200, "application/json",
                      "{\"Code\":\"Success\",\"AccessKeyId\":\"aid\",\"AccessKeySecret\":\"as\","
                      "\"SecurityToken\":\"at\",\"Expiration\":\"2026-01-02T04:04:05Z\"}");
@@ -147,7 +138,7 @@ Test(creds_container, a_set_that_was_refused_late_does_not_cost_the_next_one)
 {
     struct creds_rig rig;
 
-    creds_rig_open_asking(&rig, PS_CREDS_AWS, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "/");
+    creds_rig_open(&rig, PS_CREDS_AWS, "AWS_CONTAINER_CREDENTIALS_FULL_URI=$SERVER/");
     creds_rig_answer(&rig, 200, "application/json", CONTAINER_ANSWER("one"));
     creds_rig_answer(&rig, 200, "application/json", CONTAINER_ANSWER("two"));
 

@@ -12,7 +12,7 @@ TestSuite(creds_imds, .timeout = 20);
 
 static void open_imds(struct creds_rig *rig)
 {
-    creds_rig_open_asking(rig, PS_CREDS_AWS, "AWS_EC2_METADATA_SERVICE_ENDPOINT", "");
+    creds_rig_open(rig, PS_CREDS_AWS, "AWS_EC2_METADATA_SERVICE_ENDPOINT=$SERVER");
 }
 
 Test(creds_imds, imds_gives_the_role_of_the_machine_by_version_2)
@@ -69,7 +69,7 @@ Test(creds_imds, imds_of_version_1_is_asked_unless_that_is_disabled)
     cr_expect(HAS_PREFIX(rig.text, "one "), "%s %s", rig.text, rig.err.message);
     creds_rig_check_header(&rig, 1, "x-aws-ec2-metadata-token", "");
 
-    creds_rig_set(&rig, "AWS_EC2_METADATA_V1_DISABLED", "true", "");
+    creds_rig_set(&rig, "AWS_EC2_METADATA_V1_DISABLED=true");
     creds_rig_answer(&rig, 405, "text/plain", "");
     creds_rig_get(&rig, 1);
     cr_expect_eq(rig.err.code, PS_E_DENIED);
@@ -148,9 +148,7 @@ Test(creds_imds, machine_without_the_service_has_no_credentials)
 {
     struct creds_rig rig;
 
-    creds_rig_open(&rig);
-    creds_rig_set(&rig, "AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1", "");
-    creds_rig_chain(&rig, PS_CREDS_AWS);
+    creds_rig_open(&rig, PS_CREDS_AWS, "AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:1");
     creds_rig_get(&rig, 0);
 
     cr_expect_eq(rig.err.code, PS_E_DENIED);
@@ -163,11 +161,9 @@ Test(creds_imds, aliyun_ecs_role_by_its_token)
 {
     struct creds_rig rig;
 
-    creds_rig_open(&rig);
-    creds_rig_set(&rig, "ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", http_server_url(rig.server),
-                  "");
-    creds_rig_set(&rig, "ALIBABA_CLOUD_ECS_METADATA", "ram-role", "");
-    creds_rig_chain(&rig, PS_CREDS_ALIYUN);
+    creds_rig_open(&rig, PS_CREDS_ALIYUN,
+                   "ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT=$SERVER\n"
+                   "ALIBABA_CLOUD_ECS_METADATA=ram-role");
     creds_rig_answer(&rig, 200, "text/plain", "ecs-token");
     creds_rig_answer(&rig, 200, "application/json",
                      "{\"AccessKeyId\":\"STS.a\",\"AccessKeySecret\":\"b\",\"Expiration\":"
@@ -187,11 +183,9 @@ Test(creds_imds, aliyun_ecs_role_that_is_not_ready)
 {
     struct creds_rig rig;
 
-    creds_rig_open(&rig);
-    creds_rig_set(&rig, "ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT", http_server_url(rig.server),
-                  "");
-    creds_rig_set(&rig, "ALIBABA_CLOUD_ECS_METADATA", "ram-role", "");
-    creds_rig_chain(&rig, PS_CREDS_ALIYUN);
+    creds_rig_open(&rig, PS_CREDS_ALIYUN,
+                   "ALIBABA_CLOUD_ECS_METADATA_SERVICE_ENDPOINT=$SERVER\n"
+                   "ALIBABA_CLOUD_ECS_METADATA=ram-role");
     creds_rig_answer(&rig, 200, "text/plain", "ecs-token");
     creds_rig_answer(&rig, 200, "application/json", "{\"Code\":\"Failed\"}");
     creds_rig_get(&rig, 0);

@@ -14,13 +14,9 @@ TestSuite(creds_process, .timeout = 20);
 static void open_process(struct creds_rig *rig, const char *command)
 {
     char *text = ps_str_format("[default]\ncredential_process = %s\n", command);
-    char *path;
 
-    creds_rig_open(rig);
-    path = creds_rig_file(rig, "config", text);
-    creds_rig_set(rig, "AWS_CONFIG_FILE", path, "");
-    creds_rig_chain(rig, PS_CREDS_AWS);
-    free(path);
+    creds_rig_open(rig, PS_CREDS_AWS, "AWS_CONFIG_FILE=$DIR/config");
+    creds_rig_file(rig, "config", text);
     free(text);
 }
 

@@ -19,14 +19,12 @@ TestSuite(creds_sts, .timeout = 20);
 Test(creds_sts, web_identity_is_traded_with_the_token_of_the_file_as_it_is_now)
 {
     struct creds_rig rig;
-    char *path;
 
-    creds_rig_open(&rig);
-    path = creds_rig_file(&rig, "token", "jwt.one.x");
-    creds_rig_set(&rig, "AWS_WEB_IDENTITY_TOKEN_FILE", path, "");
-    creds_rig_set(&rig, "AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r+1", "");
-    creds_rig_set(&rig, "AWS_ENDPOINT_URL_STS", http_server_url(rig.server), "");
-    creds_rig_chain(&rig, PS_CREDS_AWS);
+    creds_rig_open(&rig, PS_CREDS_AWS,
+                   "AWS_WEB_IDENTITY_TOKEN_FILE=$DIR/token\n"
+                   "AWS_ROLE_ARN=arn:aws:iam::123456789012:role/r+1\n"
+                   "AWS_ENDPOINT_URL_STS=$SERVER");
+    creds_rig_file(&rig, "token", "jwt.one.x");
     creds_rig_answer(&rig, 400, "text/xml",
                      "<ErrorResponse><Error><Type>Sender</Type><Code>IDPCommunicationError</Code>"
                      "<Message>again</Message></Error></ErrorResponse>");
@@ -37,7 +35,7 @@ Test(creds_sts, web_identity_is_traded_with_the_token_of_the_file_as_it_is_now)
     creds_rig_get(&rig, 0);
     cr_expect(HAS_PREFIX(rig.text, "ASgeIAIOSFODNN7EXAMPLE wJalrXUt AQoDYXdzEE0a8ANX== role arn"),
               "%s %s", rig.text, rig.err.message);
-    free(creds_rig_file(&rig, "token", "jwt.two.x\n"));
+    creds_rig_file(&rig, "token", "jwt.two.x\n");
     creds_rig_get(&rig, 1);
 
     cr_expect(HAS_PREFIX(rig.text, "two "), "%s", rig.text);
@@ -49,21 +47,18 @@ Test(creds_sts, web_identity_is_traded_with_the_token_of_the_file_as_it_is_now)
                      "RoleSessionName=purser&DurationSeconds=3600&WebIdentityToken=jwt.one.x");
     cr_expect_not_null(
         strstr(http_server_request(rig.server, 2)->body, "WebIdentityToken=jwt.two.x"));
-    free(path);
     creds_rig_close(&rig);
 }
 
 Test(creds_sts, refused_web_identity_says_why_without_the_token)
 {
     struct creds_rig rig;
-    char *path;
 
-    creds_rig_open(&rig);
-    path = creds_rig_file(&rig, "token", "hunter2");
-    creds_rig_set(&rig, "AWS_WEB_IDENTITY_TOKEN_FILE", path, "");
-    creds_rig_set(&rig, "AWS_ROLE_ARN", "arn:r", "");
-    creds_rig_set(&rig, "AWS_ENDPOINT_URL_STS", http_server_url(rig.server), "/");
-    creds_rig_chain(&rig, PS_CREDS_AWS);
+    creds_rig_open(&rig, PS_CREDS_AWS,
+                   "AWS_WEB_IDENTITY_TOKEN_FILE=$DIR/token\n"
+                   "AWS_ROLE_ARN=arn:r\n"
+                   "AWS_ENDPOINT_URL_STS=$SERVER/");
+    creds_rig_file(&rig, "token", "hunter2");
     creds_rig_answer(
         &rig, 403, "text/xml",
         "<ErrorResponse><Error><Code>AccessDenied</Code><Message>Not authorized to perform "
@@ -73,7 +68,6 @@ Test(creds_sts, refused_web_identity_says_why_without_the_token)
     cr_expect_eq(rig.err.code, PS_E_DENIED);
     cr_expect_str_eq(rig.err.message, "credentials: role arn:r: AccessDenied: Not authorized to "
                                       "perform sts:AssumeRoleWithWebIdentity");
-    free(path);
     creds_rig_close(&rig);
 }
 
@@ -81,9 +75,7 @@ Test(creds_sts, half_a_web_identity_is_a_mistake)
 {
     struct creds_rig rig;
 
-    creds_rig_open(&rig);
-    creds_rig_set(&rig, "AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere", "");
-    creds_rig_chain(&rig, PS_CREDS_AWS);
+    creds_rig_open(&rig, PS_CREDS_AWS, "AWS_WEB_IDENTITY_TOKEN_FILE=/nowhere");
     creds_rig_get(&rig, 0);
 
     cr_expect_eq(rig.err.code, PS_E_INVALID);
@@ -94,19 +86,17 @@ Test(creds_sts, half_a_web_identity_is_a_mistake)
 Test(creds_sts, profile_assumes_a_role_with_the_keys_of_another)
 {
     struct creds_rig rig;
-    char *config;
     char *authorization;
 
-    creds_rig_open(&rig);
-    config = creds_rig_file(&rig, "config",
-                            "[profile x]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\n"
-                            "external_id = e&1\nduration_seconds = 900\nregion = eu-west-1\n"
-                            "[profile base]\naws_access_key_id = AKIDEXAMPLE\n"
-                            "aws_secret_access_key = hunter2\naws_session_token = st\n");
-    creds_rig_set(&rig, "AWS_CONFIG_FILE", config, "");
-    creds_rig_set(&rig, "AWS_PROFILE", "x", "");
-    creds_rig_set(&rig, "AWS_ENDPOINT_URL_STS", http_server_url(rig.server), "");
-    creds_rig_chain(&rig, PS_CREDS_AWS);
+    creds_rig_open(&rig, PS_CREDS_AWS,
+                   "AWS_CONFIG_FILE=$DIR/config\n"
+                   "AWS_PROFILE=x\n"
+                   "AWS_ENDPOINT_URL_STS=$SERVER");
+    creds_rig_file(&rig, "config",
+                   "[profile x]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\n"
+                   "external_id = e&1\nduration_seconds = 900\nregion = eu-west-1\n"
+                   "[profile base]\naws_access_key_id = AKIDEXAMPLE\n"
+                   "aws_secret_access_key = hunter2\naws_session_token = st\n");
     creds_rig_answer(&rig, 200, "text/xml", STS_ANSWER("AssumeRole", "one"));
     creds_rig_get(&rig, 0);
 
@@ -124,22 +114,19 @@ Test(creds_sts, profile_assumes_a_role_with_the_keys_of_another)
                          "x-amz-security-token, Signature="),
               "%s", authorization);
     free(authorization);
-    free(config);
     creds_rig_close(&rig);
 }
 
 Test(creds_sts, aliyun_role_by_a_web_identity)
 {
     struct creds_rig rig;
-    char *path;
 
-    creds_rig_open(&rig);
-    path = creds_rig_file(&rig, "token", "oidc.jwt");
-    creds_rig_set(&rig, "ALIBABA_CLOUD_OIDC_TOKEN_FILE", path, "");
-    creds_rig_set(&rig, "ALIBABA_CLOUD_ROLE_ARN", "acs:ram::1:role/r", "");
-    creds_rig_set(&rig, "ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "acs:ram::1:oidc-provider/p", "");
-    creds_rig_set(&rig, "ALIBABA_CLOUD_STS_ENDPOINT", http_server_url(rig.server), "");
-    creds_rig_chain(&rig, PS_CREDS_ALIYUN);
+    creds_rig_open(&rig, PS_CREDS_ALIYUN,
+                   "ALIBABA_CLOUD_OIDC_TOKEN_FILE=$DIR/token\n"
+                   "ALIBABA_CLOUD_ROLE_ARN=acs:ram::1:role/r\n"
+                   "ALIBABA_CLOUD_OIDC_PROVIDER_ARN=acs:ram::1:oidc-provider/p\n"
+                   "ALIBABA_CLOUD_STS_ENDPOINT=$SERVER");
+    creds_rig_file(&rig, "token", "oidc.jwt");
     creds_rig_answer(
         &rig, 200, "application/json",
         "{\"RequestId\":\"x\",\"Credentials\":{\"AccessKeyId\":\"STS.a\",\"AccessKeySecret\":"
@@ -156,7 +143,6 @@ Test(creds_sts, aliyun_role_by_a_web_identity)
                      "RoleArn=acs%3Aram%3A%3A1%3Arole%2Fr&RoleSessionName=purser&"
                      "DurationSeconds=3600&OIDCProviderArn=acs%3Aram%3A%3A1%3Aoidc-provider%2Fp&"
                      "OIDCToken=oidc.jwt");
-    free(path);
     creds_rig_close(&rig);
 }
 
