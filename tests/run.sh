@@ -19,7 +19,7 @@ done
 
 packages=(gcc ninja-build cmake pkg-config libcurl4-openssl-dev libssl-dev liblmdb-dev liblua5.4-dev libcriterion-dev
     libuv1-dev libexpat1-dev libjansson-dev libisal-dev libmicrohttpd-dev libyaml-dev libarchive-dev libdeflate-dev
-    libzstd-dev libnghttp2-dev libprotobuf-c-dev
+    libzstd-dev zstd libnghttp2-dev libprotobuf-c-dev
     protobuf-c-compiler zlib1g-dev clang-format-14 lua-check python3 python3-venv curl)
 long_packages=(clang-tidy-14 etcd-server openssl nginx-light chromium ceph-mon ceph-osd ceph-common radosgw)
 versitygw=v1.8.0
