@@ -50,7 +50,7 @@ struct ps_member_stream_options {
 
     /** The member was found (or the list begins): read will give its bytes. member has no name and link_target. */
     void (*on_open)(void *user, const struct ps_member *member);
-    /** read has something new to say. Neither is called from within a call of these functions. */
+    /** read has something new to say. Neither is called from within a call of these functions; free not from within. */
     void (*on_ready)(void *user);
     void *user;
 };

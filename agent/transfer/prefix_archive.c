@@ -234,7 +234,7 @@ static void on_got(void *user, const struct ps_err *err)
         (void)ps_err_set(&own, PS_E_BUG, "no room for an object's end");
     }
     if (own.code != PS_OK) {
-        (void)ps_err_wrap(&own, own.code, "%s", name);
+        (void)ps_err_wrap(&own, own.code, "%.100s", name);
         ps_prefix_archive_fail(archive, &own);
         return;
     }

@@ -54,7 +54,7 @@ struct ps_prefix_archive_options {
     bool (*may_add)(void *user, const struct ps_object_info *info, struct ps_err *err);
     /** More memory is held until the end. False: there is none, the archive fails. */
     bool (*reserve)(void *user, uint64_t size_bytes);
-    /** read has something new to say; not called from within a call of these functions. */
+    /** read has something new to say; not called from within a call of these functions. Free not from within it. */
     void (*on_ready)(void *user);
     void *user;
 };

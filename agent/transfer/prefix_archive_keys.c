@@ -8,8 +8,12 @@
 /** Keys asked for at once. Lower: more requests. Higher: memory, 1.1 KiB a key at most. */
 #define PAGE_KEYS_MAX 250U
 
-/** What an entry costs in a zip's directory besides its name, twice, as libarchive holds it to the end. */
+/**
+ * What an entry costs in a zip's directory besides its name. Three times, as libarchive holds it to the end, and then it
+ * comes in one piece, into a buffer that grows by doubling.
+ */
 #define ZIP_ENTRY_BYTES ((uint64_t)256)
+#define ZIP_NAME_COPIES 3
 /** Asked of reserve at a time. */
 #define RESERVE_STEP_BYTES ((uint64_t)64 * 1024)
 
@@ -51,7 +55,7 @@ static bool is_safe(const char *name, bool zip)
 
 static enum ps_code reserve(struct ps_prefix_archive *archive, const char *name, struct ps_err *err)
 {
-    archive->directory_bytes += archive->zip ? 2 * strlen(name) + ZIP_ENTRY_BYTES : 0;
+    archive->directory_bytes += archive->zip ? ZIP_NAME_COPIES * strlen(name) + ZIP_ENTRY_BYTES : 0;
     while (archive->reserved_bytes < archive->directory_bytes) {
         if (archive->reserve != NULL && !archive->reserve(archive->user, RESERVE_STEP_BYTES)) {
             return ps_err_set(err, PS_E_NO_MEMORY,
@@ -73,7 +77,8 @@ static enum ps_code take_key(struct ps_prefix_archive *archive, const struct ps_
         return PS_OK; /* the marker of the prefix itself */
     }
     if (!is_safe(name, archive->zip) || (ps_str_has_suffix(name, "/") && info->size_bytes > 0)) {
-        return ps_err_set(err, PS_E_INVALID, "%s: this key cannot be a name in an archive", name);
+        return ps_err_set(err, PS_E_INVALID, "%.150s: this key cannot be a name in an archive",
+                          name);
     }
     if (archive->may_add != NULL && !archive->may_add(archive->user, info, err)) {
         return err->code;
@@ -133,9 +138,12 @@ static void on_page(void *user, const struct ps_object_info *objects, size_t cou
         ps_prefix_archive_fail(archive, err);
         return;
     }
+    if (more && count == 0) {
+        return; /* of keys that were deleted, say: the next page comes by itself */
+    }
     /* The next page would come by itself, wanted or not: it is asked for when this one is used up. */
     ps_prefix_archive_cancel_op(archive);
-    archive->more = more && count > 0;
+    archive->more = more;
     if (take_page(archive, objects, count, &own) != PS_OK) {
         ps_prefix_archive_fail(archive, &own);
         return;
