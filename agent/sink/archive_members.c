@@ -313,8 +313,9 @@ static enum ps_code read_member(struct walk *walk, const struct ps_member *membe
         if (status == ARCHIVE_EOF) {
             break;
         }
-        if (status < ARCHIVE_WARN) {
-            return fail(walk, err);
+        if (status != ARCHIVE_OK) {
+            return fail(walk,
+                        err); /* bytes without their CRC are no more than a warning to libarchive */
         }
         if (offset < 0 || (uint64_t)offset < done_bytes) {
             return ps_err_set(err, PS_E_CORRUPT, "%.150s: its bytes overlap", member->name);

@@ -5,8 +5,9 @@
  * Thread:  one call on a thread of its own; it blocks in its caller's functions
  * Source:  libarchive readers of tar (ustar, pax, GNU), zip; gzip, zstd
  *
- * A zip is read by its directory at the end, so what is not wanted is passed over; a tar is read through. Names are as
- * they stand in the archive, without "./" in front: they are shown and compared, never opened.
+ * A zip is read by its directory at the end, so large members that are not wanted are passed over, but for their
+ * headers; a tar is read through. Names are as they stand in the archive, without "./" in front: they are shown and
+ * compared, never opened.
  */
 #ifndef PS_SINK_ARCHIVE_MEMBERS_H
 #define PS_SINK_ARCHIVE_MEMBERS_H

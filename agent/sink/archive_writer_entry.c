@@ -93,7 +93,8 @@ static enum ps_code write_data(struct ps_extract *extract, struct archive_entry 
             end_bytes = offset > end_bytes ? offset : end_bytes;
             break;
         }
-        if (status < ARCHIVE_WARN) {
+        if (status != ARCHIVE_OK) {
+            /* Bytes without their CRC are no more than a warning to libarchive. */
             return ps_extract_fail(extract, err);
         }
         code = ps_extract_count_bytes(extract, sized ? 0 : size_bytes, err);

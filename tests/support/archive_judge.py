@@ -162,7 +162,7 @@ def encrypted():
 
 
 def large_zip():
-    return zip_of([(str(i), noise(MIB) if i % 2 else b"small") for i in range(24)], kind=zipfile.ZIP_STORED)
+    return zip_of([(str(i), noise(2 * MIB) if i % 2 else b"small") for i in range(24)], kind=zipfile.ZIP_STORED)
 
 
 def flipped_zip():
@@ -190,6 +190,8 @@ MAKE = {
     "text": lambda: b"no archive at all, but long enough to be looked at. " * 100,
     "bomb.zip": lambda: zip_of([("bomb", bytes(32 * MIB))], kind=zipfile.ZIP_DEFLATED),
     "bomb.tar.gz": lambda: gzip.compress(tar_of(lambda tar: add(tar, "bomb", bytes(32 * MIB))), 9, mtime=0),
+    "huge.zip": lambda: zip_of([("bomb", bytes(300 * MIB))], kind=zipfile.ZIP_DEFLATED),
+    "huge.tar.gz": lambda: gzip.compress(tar_of(lambda tar: add(tar, "bomb", bytes(300 * MIB))), 1, mtime=0),
     "many.tar": lambda: tar_of(lambda tar: [add(tar, "%05d" % i, b"%d" % i) for i in range(3000)]),
 }
 

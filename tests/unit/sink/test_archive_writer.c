@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "source/archive_encoder.h"
+#include "tests/support/archive_judge.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -419,4 +420,22 @@ Test(archive_writer, a_directory_that_was_removed_is_not_gone_on_with)
 Test(archive_writer, one_below_it_that_was_removed_too)
 {
     removed_meanwhile("part/d1");
+}
+
+/* To libarchive that is a warning; unzip ends with an error, too. */
+Test(archive_writer, zip_whose_bytes_do_not_have_their_crc_is_broken)
+{
+    struct ps_buf object;
+    struct run run = { .object = &object };
+    struct ps_extract_result result;
+    struct ps_err err = { 0 };
+
+    ps_buf_init(&object, SIZE_MAX);
+    archive_judge_make("flipped.zip", &object);
+
+    cr_expect_eq(extract(&run, "dest", NULL, &result, &err), PS_E_CORRUPT, "%s", err.message);
+
+    cr_expect_not_null(strstr(err.message, "CRC"), "%s", err.message);
+    run_clear(&run);
+    ps_buf_clear(&object);
 }
