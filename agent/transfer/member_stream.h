@@ -7,8 +7,9 @@
  * Source:  pipe(7)
  *
  * The thread asks for bytes from an offset on and gets a descriptor to read them from; what it makes goes into a second
- * pipe. Both hold 64 KiB, so a reader that stops stops the thread and that the store. A zip costs its directory and what
- * is wanted, by ranges; a tar is read from its start.
+ * pipe. Both hold 64 KiB, so a reader that stops stops the thread and that the store. A tar is read from its start. A
+ * zip costs its directory, what is wanted and, as libarchive looks at their headers, its way past the members before:
+ * what is larger than 1 MiB is passed over by a new range, the rest is read through.
  */
 #ifndef PS_TRANSFER_MEMBER_STREAM_H
 #define PS_TRANSFER_MEMBER_STREAM_H

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,19 +80,34 @@ static enum ps_push on_store_data(void *user, const void *data, size_t size_byte
     memcpy(stream->block, data, size_bytes);
     stream->block_used_bytes = size_bytes;
     stream->received_bytes += size_bytes;
+    stream->range_received_bytes += size_bytes;
     push_block(stream);
     return stream->feed_fd < 0             ? PS_PUSH_STOP
            : stream->block_used_bytes == 0 ? PS_PUSH_TAKEN
                                            : PS_PUSH_FULL;
 }
 
+/* The thread must not take the pipe's end for that of the archive. */
+static void cut_feed(struct ps_member_stream *stream, const struct ps_err *err)
+{
+    if (stream->store_err.code == PS_OK) {
+        stream->store_err = *err;
+    }
+    atomic_store(&stream->is_cut, true);
+}
+
 static void on_received(void *user, const struct ps_err *err)
 {
     struct ps_member_stream *stream = user;
+    struct ps_err own = { .code = PS_OK };
 
     stream->op = NULL;
-    if (err != NULL && stream->feed_fd >= 0 && stream->store_err.code == PS_OK) {
-        stream->store_err = *err;
+    if (stream->feed_fd >= 0 && err != NULL) {
+        cut_feed(stream, err);
+    } else if (stream->feed_fd >= 0 && stream->range_received_bytes < stream->range_size_bytes) {
+        (void)ps_err_set(&own, PS_E_TEMPORARY, "the store sent %" PRIu64 " of %" PRIu64 " bytes",
+                         stream->range_received_bytes, stream->range_size_bytes);
+        cut_feed(stream, &own);
     }
     stream->received = true;
     if (stream->block_used_bytes == 0) {
@@ -128,7 +144,7 @@ static enum ps_code start_get(struct ps_member_stream *stream, uint64_t offset_b
         .if_match = stream->etag[0] == '"' ? stream->etag : NULL,
         .has_range = offset_bytes > 0,
         .offset_bytes = offset_bytes,
-        .length_bytes = stream->size_bytes - offset_bytes,
+        .length_bytes = stream->range_size_bytes,
         .sink = { .write = on_store_data, .user = stream },
         .buffer_bytes = PS_MEMBER_STREAM_RECEIVE_BYTES,
     };
@@ -146,12 +162,15 @@ void ps_member_stream_answer_thread(struct ps_member_stream *stream)
     enum ps_code code;
 
     ps_member_stream_stop_feed(stream);
+    atomic_store(&stream->is_cut, false);
+    stream->range_received_bytes = 0;
+    stream->range_size_bytes = stream->size_bytes - offset_bytes;
     code = open_feed(stream, &thread_fd, &err);
     if (code == PS_OK && offset_bytes < stream->size_bytes) {
         code = start_get(stream, offset_bytes, &err);
     }
-    if (code != PS_OK && stream->store_err.code == PS_OK) {
-        stream->store_err = err;
+    if (code != PS_OK) {
+        cut_feed(stream, &err);
     }
     if (stream->op == NULL) {
         ps_member_stream_stop_feed(

@@ -28,6 +28,8 @@ struct ps_member_stream {
 
     struct ps_store_op *op;
     uint64_t received_bytes;
+    uint64_t range_size_bytes; /* of the range that was asked for last */
+    uint64_t range_received_bytes;
     uint64_t asked_count; /* requests of the thread that were answered */
     int feed_fd;          /* where bytes of the store go; -1 = none is open */
     uv_poll_t *feed_poll; /* while a block waits for room in the pipe */
@@ -62,6 +64,7 @@ struct ps_member_stream {
     atomic_uint_fast64_t wanted_offset_bytes;
     atomic_uint_fast64_t wanted_count;
     atomic_bool is_found; /* found may be read */
+    atomic_bool is_cut;   /* the loop's: what is in the pipe is not all that was asked for */
     atomic_bool has_ended;
     atomic_bool is_stopped;
 };

@@ -43,6 +43,10 @@ static bool pull(void *user, void *into, size_t size, size_t *got_out, struct ps
         (void)ps_err_set_errno(err, errno, "pipe");
         return false;
     }
+    if (got_bytes == 0 && atomic_load(&stream->is_cut)) {
+        (void)ps_err_set(err, PS_E_TEMPORARY, "the store's bytes end too soon");
+        return false;
+    }
     *got_out = (size_t)got_bytes;
     return true;
 }
