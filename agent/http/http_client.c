@@ -15,6 +15,46 @@ enum {
     CONNECTIONS_KEPT = 64
 };
 
+/* Stop to watch the socket of a request that stays paused, or ends. */
+static void let_go(struct ps_http_request *request)
+{
+    if (request->quiet_fd >= 0) {
+        ps_socket_set_forget(request->client->sockets, request->quiet_fd);
+        request->quiet_fd = -1;
+    }
+}
+
+static void remove_from_curl(struct ps_http_request *request)
+{
+    let_go(request);
+    (void)curl_multi_remove_handle(request->client->multi, request->easy);
+}
+
+/* A user who passes on at once all that came with one recv(2), and has room again by that, costs no system call but the
+ * send: until here the socket of a request that was paused is still watched. */
+static void flush(struct ps_http_request *request)
+{
+    struct ps_http_client *client = request->client;
+
+    ps_http_request_take_given(request);
+    if (request->on_flush != NULL && request->state == PS_HTTP_RUNNING) {
+        client->in_curl = true; /* what is asked for in there is put off */
+        request->on_flush(request->user);
+        client->in_curl = false;
+    }
+    request->full = false;
+    if (request->put_off_link == NULL) {
+        let_go(request);
+    }
+}
+
+static void flush_given(struct ps_http_client *client)
+{
+    while (client->given != NULL) {
+        flush(client->given);
+    }
+}
+
 static void finish_messages(struct ps_http_client *client)
 {
     CURLMsg *message;
@@ -29,7 +69,7 @@ static void finish_messages(struct ps_http_client *client)
             continue;
         }
         (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
-        (void)curl_multi_remove_handle(client->multi, request->easy);
+        remove_from_curl(request);
         if (request->state != PS_HTTP_CANCELLED) {
             ps_http_request_finish(request, result);
         }
@@ -58,7 +98,7 @@ static bool run_one_put_off(struct ps_http_client *client)
     ps_http_request_take_off(request);
     switch (request->state) {
     case PS_HTTP_CANCELLED:
-        (void)curl_multi_remove_handle(client->multi, request->easy);
+        remove_from_curl(request);
         ps_http_request_free(request);
         break;
     case PS_HTTP_QUEUED:
@@ -68,6 +108,8 @@ static bool run_one_put_off(struct ps_http_client *client)
         client->in_curl = true; /* unpausing may deliver held bytes at once */
         (void)curl_easy_pause(request->easy, CURLPAUSE_CONT);
         client->in_curl = false;
+        let_go(request);     /* if curl does not wait for it all the same */
+        flush_given(client); /* before curl reads what is behind the held bytes */
         break;
     }
     return true;
@@ -88,6 +130,7 @@ static void act(struct ps_http_client *client, curl_socket_t fd, int events)
     client->in_curl = true;
     (void)curl_multi_socket_action(client->multi, fd, events, &running);
     client->in_curl = false;
+    flush_given(client);
     after_curl(client);
 }
 
@@ -111,12 +154,20 @@ static void on_timeout(uv_timer_t *timer)
     act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
-static void on_kick(uv_timer_t *timer)
+static void on_soon(uv_idle_t *soon)
 {
-    after_curl(timer->data);
+    struct ps_http_client *client = soon->data;
+
+    (void)uv_idle_stop(soon);
+    if (client->curl_is_due) {
+        client->curl_is_due = false;
+        act(client, CURL_SOCKET_TIMEOUT, 0);
+    } else {
+        after_curl(client);
+    }
 }
 
-static void free_timer(uv_handle_t *handle)
+static void free_handle(uv_handle_t *handle)
 {
     free(handle);
 }
@@ -125,9 +176,14 @@ static void free_timer(uv_handle_t *handle)
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
 {
     struct ps_http_client *client = user;
+    struct ps_http_request *request = NULL;
     int events = 0;
 
-    (void)easy;
+    (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&request);
+    if (what == CURL_POLL_REMOVE && request != NULL && request->full) {
+        request->quiet_fd = fd;
+        return 0;
+    }
     if (what == CURL_POLL_REMOVE) {
         if (socket_user != NULL) {
             ps_socket_set_forget(client->sockets, fd);
@@ -140,7 +196,12 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *user, void 
     if (socket_user != NULL) {
         return ps_socket_set_change(client->sockets, fd, events) ? 0 : -1;
     }
-    if (!ps_socket_set_add(client->sockets, fd, events)) {
+    if (request != NULL && request->quiet_fd == fd) {
+        request->quiet_fd = -1;
+        if (events != UV_READABLE && !ps_socket_set_change(client->sockets, fd, events)) {
+            return -1;
+        }
+    } else if (!ps_socket_set_add(client->sockets, fd, events)) {
         return -1;
     }
     (void)curl_multi_assign(client->multi, fd, client);
@@ -152,9 +213,10 @@ static int want_timer(CURLM *multi, long timeout_ms, void *user)
     struct ps_http_client *client = user;
 
     (void)multi;
-    if (timeout_ms < 0) {
+    client->curl_is_due = timeout_ms == 0;
+    if (timeout_ms <= 0) {
         (void)uv_timer_stop(client->timer);
-        return 0;
+        return timeout_ms < 0 || uv_idle_start(client->soon, on_soon) == 0 ? 0 : -1;
     }
     return uv_timer_start(client->timer, on_timeout, (uint64_t)timeout_ms, 0) == 0 ? 0 : -1;
 }
@@ -170,10 +232,22 @@ static uv_timer_t *timer_new(struct ps_http_client *client)
     return timer;
 }
 
-static void timer_close(uv_timer_t *timer)
+/* For what is due at once: libuv runs timers of 0 ms that others start until there is none, and looks at no socket. */
+static uv_idle_t *soon_new(struct ps_http_client *client)
 {
-    if (timer != NULL) {
-        uv_close((uv_handle_t *)timer, free_timer);
+    uv_idle_t *soon = malloc(sizeof(*soon));
+
+    if (soon != NULL) {
+        (void)uv_idle_init(client->loop, soon);
+        soon->data = client;
+    }
+    return soon;
+}
+
+static void close_handle(uv_handle_t *handle)
+{
+    if (handle != NULL) {
+        uv_close(handle, free_handle);
     }
 }
 
@@ -200,9 +274,9 @@ enum ps_code ps_http_client_new(struct ps_http_client **client_out, uv_loop_t *l
     client->user_agent = ps_strdup(user_agent);
     client->multi = curl_multi_init();
     client->timer = timer_new(client);
-    client->kick = timer_new(client);
+    client->soon = soon_new(client);
     if (client->user_agent == NULL || client->multi == NULL || client->timer == NULL ||
-        client->kick == NULL) {
+        client->soon == NULL) {
         ps_http_client_free(client);
         return ps_err_set(err, PS_E_NO_MEMORY, "HTTP client: out of memory");
     }
@@ -222,7 +296,7 @@ void ps_http_client_free(struct ps_http_client *client)
     }
     while (client->requests != NULL) {
         if (client->requests->state != PS_HTTP_QUEUED) {
-            (void)curl_multi_remove_handle(client->multi, client->requests->easy);
+            remove_from_curl(client->requests);
         }
         ps_http_request_free(client->requests);
     }
@@ -233,8 +307,8 @@ void ps_http_client_free(struct ps_http_client *client)
         (void)curl_multi_cleanup(client->multi);
     }
     ps_socket_set_close(client->sockets);
-    timer_close(client->timer);
-    timer_close(client->kick);
+    close_handle((uv_handle_t *)client->timer);
+    close_handle((uv_handle_t *)client->soon);
     free(client->user_agent);
     free(client);
 }
@@ -273,7 +347,7 @@ void ps_http_resume(struct ps_http_request *request)
     ps_http_request_put_off(request);
     if (!client->in_curl) {
         /* Not from here: unpausing may call on_data, and callbacks never come from within a call of the user's. */
-        (void)uv_timer_start(client->kick, on_kick, 0, 0);
+        (void)uv_idle_start(client->soon, on_soon);
     }
 }
 
@@ -292,7 +366,7 @@ void ps_http_cancel(struct ps_http_request *request)
         return;
     }
     if (request->state == PS_HTTP_RUNNING) {
-        (void)curl_multi_remove_handle(request->client->multi, request->easy);
+        remove_from_curl(request);
     }
     ps_http_request_free(request);
 }

@@ -5,7 +5,7 @@
  * Thread:  the loop thread only
  * Source:  RFC 9110, RFC 9112; libcurl CURLMOPT_SOCKETFUNCTION, CURLMOPT_TIMERFUNCTION
  *
- * A request goes: start -> (read body)* -> on_answer -> (on_data)* -> on_done, and on_done comes exactly once,
+ * A request goes: start -> (read body)* -> on_answer -> (on_data* on_flush)* -> on_done, and on_done comes exactly once,
  * never from within start. After ps_http_cancel nothing is called any more. Redirects are never followed.
  */
 #ifndef PS_HTTP_HTTP_CLIENT_H
@@ -34,7 +34,8 @@ struct ps_http_request;
 enum ps_push {
     PS_PUSH_TAKEN, /* all bytes were taken */
     PS_PUSH_FULL, /* all were taken, and no more are wanted until ps_http_resume: what was received with them
-                      still comes, at most receive_buffer_bytes; cheaper than PAUSE, which has them kept */
+                      still comes, at most receive_buffer_bytes; cheaper than PAUSE, which has them kept.
+                      Resumed in on_flush, it costs nothing at all */
     PS_PUSH_PAUSE, /* none were taken: they come again after ps_http_resume */
     PS_PUSH_STOP,  /* end the request with PS_E_CANCELLED; the owner knows why */
 };
@@ -80,6 +81,8 @@ struct ps_http_options {
     void (*on_answer)(void *user, const struct ps_http_answer *answer);
     /** Bytes of a 2xx body. NULL: the body is kept, up to body_limit_bytes. Other bodies are always kept. */
     enum ps_push (*on_data)(void *user, const void *data, size_t size_bytes);
+    /** All that was received at once has been given to on_data: time to pass it on. May be NULL. */
+    void (*on_flush)(void *user);
     /**
      * The end. err is NULL when a whole answer came (whatever its status), else PS_E_TEMPORARY (no or half an
      * answer), PS_E_DENIED (TLS certificate), PS_E_CANCELLED (reader or writer stopped), PS_E_TOO_LARGE (body over

@@ -41,10 +41,14 @@ struct ps_http_request {
     struct ps_http_request **link;
     struct ps_http_request *put_off_next;  /* in client->put_off */
     struct ps_http_request **put_off_link; /* NULL = not in it */
+    struct ps_http_request *given_next;    /* in client->given */
+    struct ps_http_request **given_link;   /* NULL = not in it */
     enum ps_http_state state;
     bool stopped_by_user; /* reader or writer ended it */
     bool body_too_large;
     bool answered; /* on_answer was called */
+    bool full;     /* paused, and not flushed yet: it may be resumed by that */
+    int quiet_fd;  /* still watched, though paused, until it is flushed; -1 = none */
 
     CURL *easy;
     struct curl_slist *headers;
@@ -57,6 +61,7 @@ struct ps_http_request {
     void (*on_send)(void *user); /* with a small body */
     void (*on_answer)(void *user, const struct ps_http_answer *answer);
     enum ps_push (*on_data)(void *user, const void *data, size_t size_bytes);
+    void (*on_flush)(void *user); /* may be NULL */
     void (*on_done)(void *user, const struct ps_http_answer *answer, const struct ps_err *err);
     void *user;
 };
@@ -67,11 +72,14 @@ struct ps_http_client {
     char *user_agent;
     struct ps_socket_set *sockets;
     uv_timer_t *timer; /* curl's timeouts; on the heap, as it outlives the client until closed */
-    uv_timer_t *kick;  /* runs what was put off, on the next turn of the loop */
-    bool in_curl;      /* a callback of the multi handle may be on the stack */
+    uv_idle_t
+        *soon; /* runs what was put off, and curl when it is due, on the next turn of the loop */
+    bool curl_is_due;
+    bool in_curl; /* a callback of the multi handle may be on the stack */
     struct ps_http_request *requests;
     struct ps_http_request
-        *put_off; /* those to be added, woken or removed when curl has returned */
+        *put_off;                  /* those to be added, woken or removed when curl has returned */
+    struct ps_http_request *given; /* those that were given data while curl was on the stack */
     CURL
         *idle_easy[64]; /* handles kept for the next requests; curl frees their buffers by itself */
     size_t idle_count;
@@ -87,6 +95,10 @@ PS_MUST_USE enum ps_code ps_http_request_new(struct ps_http_client *client,
 /** Put it on the list of what is done when curl has returned; twice is once. */
 void ps_http_request_put_off(struct ps_http_request *request);
 void ps_http_request_take_off(struct ps_http_request *request);
+
+/** Put it on the list of those that were given data; twice is once. */
+void ps_http_request_give(struct ps_http_request *request);
+void ps_http_request_take_given(struct ps_http_request *request);
 
 /** Free it; the easy handle must be out of the multi handle. NULL is allowed. */
 void ps_http_request_free(struct ps_http_request *request);

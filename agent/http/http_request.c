@@ -97,6 +97,7 @@ static size_t on_curl_write(char *data, size_t size, size_t count, void *user)
 {
     struct ps_http_request *request = user;
     size_t size_bytes = size * count;
+    enum ps_push push;
 
     if (request->state == PS_HTTP_CANCELLED) {
         return size_bytes == 0 ? 1 : 0;
@@ -104,14 +105,18 @@ static size_t on_curl_write(char *data, size_t size, size_t count, void *user)
     if (request->on_data == NULL || request->answer.status / 100 != 2) {
         return keep_body(request, data, size_bytes);
     }
-    switch (request->on_data(request->user, data, size_bytes)) {
-    case PS_PUSH_TAKEN:
-        request->client->stats.received_bytes += size_bytes;
-        return size_bytes;
+    push = request->on_data(request->user, data, size_bytes);
+    request->full = push == PS_PUSH_FULL;
+    switch (push) {
     case PS_PUSH_FULL:
-        request->client->stats.received_bytes += size_bytes;
         /* Both directions: pausing one has curl look at the other at once, and read all the same. */
         (void)curl_easy_pause(request->easy, CURLPAUSE_ALL);
+        request->client->stats.received_bytes += size_bytes;
+        ps_http_request_give(request);
+        return size_bytes;
+    case PS_PUSH_TAKEN:
+        request->client->stats.received_bytes += size_bytes;
+        ps_http_request_give(request);
         return size_bytes;
     case PS_PUSH_PAUSE:
         return CURL_WRITEFUNC_PAUSE;
@@ -353,6 +358,34 @@ void ps_http_request_take_off(struct ps_http_request *request)
     request->put_off_next = NULL;
 }
 
+void ps_http_request_give(struct ps_http_request *request)
+{
+    struct ps_http_client *client = request->client;
+
+    if (request->given_link != NULL) {
+        return;
+    }
+    request->given_next = client->given;
+    if (request->given_next != NULL) {
+        request->given_next->given_link = &request->given_next;
+    }
+    client->given = request;
+    request->given_link = &client->given;
+}
+
+void ps_http_request_take_given(struct ps_http_request *request)
+{
+    if (request->given_link == NULL) {
+        return;
+    }
+    *request->given_link = request->given_next;
+    if (request->given_next != NULL) {
+        request->given_next->given_link = request->given_link;
+    }
+    request->given_link = NULL;
+    request->given_next = NULL;
+}
+
 enum ps_code ps_http_request_new(struct ps_http_client *client,
                                  const struct ps_http_options *options,
                                  struct ps_http_request **request_out, struct ps_err *err)
@@ -363,11 +396,13 @@ enum ps_code ps_http_request_new(struct ps_http_client *client,
         return ps_err_set(err, PS_E_NO_MEMORY, "HTTP request: out of memory");
     }
     request->client = client;
+    request->quiet_fd = -1;
     request->body_size_bytes = options->body_size_bytes;
     request->read_body = options->read_body;
     request->on_send = options->on_send;
     request->on_answer = options->on_answer;
     request->on_data = options->on_data;
+    request->on_flush = options->on_flush;
     request->on_done = options->on_done;
     request->user = options->user;
     ps_buf_init(&request->answer.headers, PS_HTTP_HEADERS_LIMIT_BYTES);
@@ -391,6 +426,7 @@ void ps_http_request_free(struct ps_http_request *request)
         return;
     }
     ps_http_request_take_off(request);
+    ps_http_request_take_given(request);
     *request->link = request->next;
     if (request->next != NULL) {
         request->next->link = request->link;

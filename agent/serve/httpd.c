@@ -249,34 +249,6 @@ static uv_timer_t *timer_new(struct ps_httpd *httpd)
     return timer;
 }
 
-static void on_check(uv_check_t *check)
-{
-    ps_httpd_push_all(check->data);
-}
-
-static void on_prepare(uv_prepare_t *prepare)
-{
-    ps_httpd_push_all(prepare->data);
-}
-
-/* Both of libcurl's ways to be called end before one of these. */
-static bool watch_pushes(struct ps_httpd *httpd)
-{
-    httpd->prepare = malloc(sizeof(*httpd->prepare));
-    httpd->check = malloc(sizeof(*httpd->check));
-    if (httpd->prepare != NULL) {
-        (void)uv_prepare_init(httpd->loop, httpd->prepare);
-        httpd->prepare->data = httpd;
-        (void)uv_prepare_start(httpd->prepare, on_prepare);
-    }
-    if (httpd->check != NULL) {
-        (void)uv_check_init(httpd->loop, httpd->check);
-        httpd->check->data = httpd;
-        (void)uv_check_start(httpd->check, on_check);
-    }
-    return httpd->prepare != NULL && httpd->check != NULL;
-}
-
 static enum ps_code watch(struct ps_httpd *httpd, struct ps_err *err)
 {
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(httpd->mhd, MHD_DAEMON_INFO_EPOLL_FD);
@@ -284,8 +256,8 @@ static enum ps_code watch(struct ps_httpd *httpd, struct ps_err *err)
 
     httpd->timer = timer_new(httpd);
     httpd->sweep = timer_new(httpd);
-    if (info == NULL || poll == NULL || !watch_pushes(httpd) || httpd->timer == NULL ||
-        httpd->sweep == NULL || uv_poll_init(httpd->loop, poll, info->epoll_fd) != 0) {
+    if (info == NULL || poll == NULL || httpd->timer == NULL || httpd->sweep == NULL ||
+        uv_poll_init(httpd->loop, poll, info->epoll_fd) != 0) {
         free(poll);
         return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
@@ -395,8 +367,6 @@ void ps_httpd_free(struct ps_httpd *httpd)
     close_handle((uv_handle_t *)httpd->poll); /* before its descriptor is closed */
     close_handle((uv_handle_t *)httpd->timer);
     close_handle((uv_handle_t *)httpd->sweep);
-    close_handle((uv_handle_t *)httpd->prepare);
-    close_handle((uv_handle_t *)httpd->check);
     httpd->running = true; /* no timer is started any more */
     if (httpd->mhd != NULL) {
         for (struct ps_httpd_connection *connection = httpd->connections; connection != NULL;

@@ -128,9 +128,6 @@ void ps_httpd_send_pushed(struct ps_httpd_request *request, unsigned status, uin
 /** Bytes taken of the next ones of the answer, 0..size. Of those that were not, on_room or read come to ask. */
 PS_MUST_USE size_t ps_httpd_push(struct ps_httpd_request *request, const void *data, size_t size);
 
-/** Have on_room called once the loop has read what there is: libcurl hands on 16 KiB at a time, a send should be larger. */
-void ps_httpd_push_soon(struct ps_httpd_request *request);
-
 /** Ask read again after LATER. Safe at any time before on_end. */
 void ps_httpd_wake(struct ps_httpd_request *request);
 

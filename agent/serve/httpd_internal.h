@@ -66,13 +66,11 @@ struct ps_httpd_request {
     /* Of an answer that is pushed. libmicrohttpd sends the headers and asks for the body; then it is suspended while
      * all of it is pushed, and is told that the stream ends. It closes the connection by that, which is announced. */
     void (*on_room)(void *user);
-    uint64_t push_left_bytes;           /* 0 = read, or the end */
-    bool headers_out;                   /* push may begin */
-    bool blocked;                       /* the socket is full: room is watched */
-    uint64_t pushed_at_ms;              /* loop time of the last progress */
-    uv_poll_t *room;                    /* NULL = not needed yet */
-    struct ps_httpd_request *soon_next; /* in httpd->soon; soon_link NULL = not in it */
-    struct ps_httpd_request **soon_link;
+    uint64_t push_left_bytes; /* 0 = read, or the end */
+    bool headers_out;         /* push may begin */
+    bool blocked;             /* the socket is full: room is watched */
+    uint64_t pushed_at_ms;    /* loop time of the last progress */
+    uv_poll_t *room;          /* NULL = not needed yet */
 };
 
 struct ps_httpd {
@@ -90,12 +88,9 @@ struct ps_httpd {
     void (*on_request)(void *user, struct ps_httpd_request *request);
     void (*on_end)(void *user, struct ps_httpd_request *request);
     void *user;
-    uv_poll_t *poll;       /* libmicrohttpd's epoll descriptor */
-    uv_timer_t *timer;     /* its timeouts */
-    uv_timer_t *sweep;     /* the header deadline */
-    uv_prepare_t *prepare; /* behind the loop's timers, */
-    uv_check_t *check;     /* and behind its descriptors: for what is pushed soon */
-    struct ps_httpd_request *soon;
+    uv_poll_t *poll;   /* libmicrohttpd's epoll descriptor */
+    uv_timer_t *timer; /* its timeouts */
+    uv_timer_t *sweep; /* the header deadline */
     struct ps_httpd_connection *connections;
     size_t connection_count;
     bool running; /* MHD_run is on the stack */
@@ -117,9 +112,6 @@ struct ps_httpd_connection *ps_httpd_connection_of(struct MHD_Connection *mhd);
 
 /** Go on with a request that waits, as one that is cut. */
 void ps_httpd_request_cut(struct ps_httpd_request *request);
-
-/** on_room of those that are to be pushed soon. */
-void ps_httpd_push_all(struct ps_httpd *httpd);
 
 /** Run libmicrohttpd soon: something was resumed. */
 void ps_httpd_kick(struct ps_httpd *httpd);

@@ -194,20 +194,8 @@ static void free_handle(uv_handle_t *handle)
     free(handle);
 }
 
-static void soon_take_off(struct ps_httpd_request *request)
-{
-    if (request->soon_link != NULL) {
-        *request->soon_link = request->soon_next;
-        if (request->soon_next != NULL) {
-            request->soon_next->soon_link = request->soon_link;
-        }
-        request->soon_link = NULL;
-    }
-}
-
 static void request_free(struct ps_httpd_request *request)
 {
-    soon_take_off(request);
     if (request->room != NULL) {
         uv_close((uv_handle_t *)request->room,
                  free_handle); /* before libmicrohttpd closes the socket */
@@ -514,30 +502,6 @@ size_t ps_httpd_push(struct ps_httpd_request *request, const void *data, size_t 
         watch_room(request);
     }
     return (size_t)sent;
-}
-
-void ps_httpd_push_soon(struct ps_httpd_request *request)
-{
-    struct ps_httpd *httpd = request->httpd;
-
-    if (request->soon_link == NULL && request->headers_out && !request->blocked) {
-        request->soon_next = httpd->soon;
-        if (httpd->soon != NULL) {
-            httpd->soon->soon_link = &request->soon_next;
-        }
-        httpd->soon = request;
-        request->soon_link = &httpd->soon;
-    }
-}
-
-void ps_httpd_push_all(struct ps_httpd *httpd)
-{
-    while (httpd->soon != NULL) {
-        struct ps_httpd_request *request = httpd->soon;
-
-        soon_take_off(request);
-        request->on_room(request->read_user);
-    }
 }
 
 void ps_httpd_request_cut(struct ps_httpd_request *request)

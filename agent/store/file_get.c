@@ -32,6 +32,7 @@ struct get {
     size_t block_capacity_bytes;
     size_t block_size_bytes; /* read and not pushed yet */
     bool paused;
+    bool flushing; /* sink.flush is on the stack: a wake is noted only */
 };
 
 static void step(struct get *get);
@@ -163,22 +164,31 @@ static void on_open(struct file_op *op)
     step(get);
 }
 
+static void flush(struct get *get)
+{
+    if (get->sink.flush != NULL) {
+        get->flushing = true;
+        get->sink.flush(get->sink.user);
+        get->flushing = false;
+    }
+}
+
 static bool push(struct get *get)
 {
+    enum ps_push push;
+
     if (get->block_size_bytes == 0) {
         return true;
     }
-    switch (get->sink.write(get->sink.user, get->block, get->block_size_bytes)) {
+    push = get->sink.write(get->sink.user, get->block, get->block_size_bytes);
+    switch (push) {
     case PS_PUSH_TAKEN:
-        get->offset_bytes += get->block_size_bytes;
-        get->left_bytes -= get->block_size_bytes;
-        get->block_size_bytes = 0;
-        return true;
     case PS_PUSH_FULL:
         get->offset_bytes += get->block_size_bytes;
         get->left_bytes -= get->block_size_bytes;
         get->block_size_bytes = 0;
-        get->paused = get->left_bytes > 0; /* the end needs no leave */
+        get->paused = push == PS_PUSH_FULL && get->left_bytes > 0; /* the end needs no leave */
+        flush(get);
         return !get->paused;
     case PS_PUSH_PAUSE:
         get->paused = true;
@@ -211,7 +221,9 @@ static void wake(struct file_op *op)
 
     if (get->paused) {
         get->paused = false;
-        step(get);
+        if (!get->flushing) {
+            step(get);
+        }
     }
 }
 

@@ -167,6 +167,15 @@ static enum ps_push on_http_data(void *user, const void *data, size_t size_bytes
     return leave(call) ? push : PS_PUSH_STOP;
 }
 
+static void on_http_flush(void *user)
+{
+    const struct ps_s3_call *call = user;
+
+    if (call->options.on_flush != NULL && !call->hook_failed) {
+        call->options.on_flush(call->options.user);
+    }
+}
+
 /* --- an attempt ends --- */
 
 static void on_http_done(void *user, const struct ps_http_answer *answer, const struct ps_err *err)
@@ -237,6 +246,7 @@ static enum ps_code start_http(struct ps_s3_call *call, const struct ps_s3_reque
         .header_count = request->line_count,
         .on_answer = on_http_answer,
         .on_data = call->options.sink ? on_http_data : NULL,
+        .on_flush = on_http_flush,
         .on_done = on_http_done,
         .receive_buffer_bytes = call->options.receive_buffer_bytes,
         .user = call,

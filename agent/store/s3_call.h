@@ -55,6 +55,8 @@ struct ps_s3_call_options {
     /** A 2xx answer begins. With sink only; a code other than PS_OK ends the call, unless err->retry allows more. */
     enum ps_code (*on_answer)(void *user, const struct ps_http_answer *answer, struct ps_err *err);
     enum ps_push (*on_data)(void *user, const void *data, size_t size_bytes);
+    /** See struct ps_sink. May be NULL. */
+    void (*on_flush)(void *user);
     /** Look at a whole 2xx answer: a failure with err->retry TRANSIENT is tried again. May be NULL. */
     enum ps_code (*check)(void *user, const struct ps_http_answer *answer, struct ps_err *err);
     /** The end, never from within start; the call is freed after it and must not be cancelled from there. */

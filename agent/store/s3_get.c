@@ -235,6 +235,15 @@ static enum ps_push on_get_data(void *user, const void *data, size_t size_bytes)
     return push;
 }
 
+static void on_get_flush(void *user)
+{
+    const struct get_op *get = user;
+
+    if (get->sink.flush != NULL) {
+        get->sink.flush(get->sink.user);
+    }
+}
+
 static enum ps_code before_resend(void *user, struct ps_s3_pairs *headers, struct ps_err *err)
 {
     struct get_op *get = user;
@@ -308,6 +317,7 @@ static enum ps_code start_get(struct get_op *get, size_t buffer_bytes, struct ps
         .before_resend = before_resend,
         .on_answer = on_get_answer,
         .on_data = on_get_data,
+        .on_flush = on_get_flush,
         .check = check_get,
         .done = on_get_done,
         .user = get,

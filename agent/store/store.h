@@ -76,6 +76,8 @@ struct ps_body {
 /** Bytes coming from the store. */
 struct ps_sink {
     enum ps_push (*write)(void *user, const void *data, size_t size_bytes);
+    /** All that came at once was written: time to pass it on. It may wake, and must not cancel. May be NULL. */
+    void (*flush)(void *user);
     void *user;
 };
 

@@ -401,7 +401,9 @@ static void on_paced(void *user, const struct ps_err *err)
 STORE_TEST(store, waits_for_a_sink_that_pauses)
 {
     struct pacer pacer = { .op = NULL };
-    const struct ps_get_request get = { .key = "p", .sink = { take_every_second_time, &pacer } };
+    const struct ps_get_request get = {
+        .key = "p", .sink = { .write = take_every_second_time, .user = &pacer }
+    };
     struct ps_err err;
 
     store_put(f, "p", 1, 2 * MIB, &a);
@@ -417,10 +419,94 @@ STORE_TEST(store, waits_for_a_sink_that_pauses)
     uv_close((uv_handle_t *)&pacer.timer, NULL);
 }
 
+struct flusher {
+    struct pacer pacer;
+    struct ps_hasher hasher;
+    unsigned flushes;
+    size_t unflushed_bytes;
+    bool asleep; /* flushed, and not woken */
+    bool was_disturbed;
+};
+
+static void on_flusher_wake(uv_timer_t *timer)
+{
+    struct flusher *flusher = timer->data;
+
+    flusher->asleep = false;
+    if (flusher->pacer.op != NULL) {
+        ps_store_wake(flusher->pacer.op);
+    }
+}
+
+static enum ps_push take_and_be_full(void *user, const void *data, size_t size_bytes)
+{
+    struct flusher *flusher = user;
+
+    flusher->was_disturbed = flusher->was_disturbed || flusher->asleep;
+    ps_hasher_update(&flusher->hasher, data, size_bytes);
+    flusher->pacer.taken += size_bytes;
+    flusher->unflushed_bytes += size_bytes;
+    return PS_PUSH_FULL;
+}
+
+/* Two of three times there is room at once. */
+static void make_room(void *user)
+{
+    struct flusher *flusher = user;
+
+    flusher->was_disturbed = flusher->was_disturbed || flusher->unflushed_bytes == 0;
+    flusher->unflushed_bytes = 0;
+    if (flusher->flushes++ % 3 == 2) {
+        flusher->asleep = true;
+        (void)uv_timer_start(&flusher->pacer.timer, on_flusher_wake, 1, 0);
+    } else if (flusher->pacer.op != NULL) {
+        ps_store_wake(flusher->pacer.op);
+    }
+}
+
+static void on_flushed(void *user, const struct ps_err *err)
+{
+    on_paced(&((struct flusher *)user)->pacer, err);
+}
+
+STORE_TEST(store, goes_on_when_a_full_sink_has_room_again)
+{
+    struct flusher flusher = { .flushes = 0 };
+    const struct ps_get_request get = {
+        .key = "f",
+        .sink = { .write = take_and_be_full, .flush = make_room, .user = &flusher },
+        .buffer_bytes = (size_t)64 * 1024,
+    };
+    struct ps_checksum want = pattern_checksum(f, 1, 2 * MIB);
+    struct ps_checksum have;
+    struct ps_err err;
+
+    store_put(f, "f", 1, 2 * MIB, &a);
+    OK(a);
+    cr_assert_eq(ps_hasher_init(&flusher.hasher, want.algorithm, &err), PS_OK);
+    (void)uv_timer_init(&f->loop, &flusher.pacer.timer);
+    flusher.pacer.timer.data = &flusher;
+    flusher.pacer.op = ps_store_get(f->store, &get, on_flushed, &flusher, &err);
+    cr_assert(flusher.pacer.op != NULL);
+    while (!flusher.pacer.done && uv_run(&f->loop, UV_RUN_ONCE) != 0) {
+    }
+    cr_assert_eq(flusher.pacer.code, PS_OK);
+    cr_assert_eq(flusher.pacer.taken, 2 * MIB);
+    cr_assert_eq(flusher.unflushed_bytes, 0, "what came last was not flushed");
+    cr_assert_geq(flusher.flushes, 32); /* a flush for each 64 KiB at least */
+    cr_assert(!flusher.was_disturbed);
+    have = ps_hasher_finish(&flusher.hasher);
+    cr_assert(ps_checksum_equal(&have, &want));
+    ps_hasher_clear(&flusher.hasher);
+    uv_close((uv_handle_t *)&flusher.pacer.timer, NULL);
+}
+
 STORE_TEST(store, calls_nobody_after_cancel)
 {
     struct pacer pacer = { .op = NULL };
-    const struct ps_get_request get = { .key = "c", .sink = { take_every_second_time, &pacer } };
+    const struct ps_get_request get = {
+        .key = "c", .sink = { .write = take_every_second_time, .user = &pacer }
+    };
     struct ps_err err;
 
     store_put(f, "c", 1, 2 * MIB, &a);

@@ -290,7 +290,7 @@ def slow_loris(rig):
 
 def busy(rig):
     """Over the memory limit a request is told to come again; when there is room it is served."""
-    with Agent(rig, settings="  memory_limit: 2MiB\n") as agent:
+    with Agent(rig, settings="  memory_limit: 100KiB\n") as agent:  # two streams with the smallest blocks
         streams = []
         refused = 0
         for _ in range(6):

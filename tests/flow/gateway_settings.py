@@ -101,11 +101,13 @@ def reload(rig):
 
 
 def memory(rig):
-    with Agent(rig, flags=("--gateway-memory", "300KiB")) as agent:
+    with Agent(rig, flags=("--gateway-memory", "32KiB")) as agent:
         assert agent.get("/a/main/big.bin")[0] == 503
+    with Agent(rig, flags=("--gateway-memory", "300KiB")) as agent:
+        assert agent.get("/a/main/big.bin")[0] == 200
     _, err = rig.run("agent", "--gateway-memory", "much", expect=2)
     assert "--gateway-memory" in err and len(err.splitlines()) == 1, err
-    print("--gateway-memory: a limit that holds no stream lets none through")
+    print("--gateway-memory: a limit that holds no stream lets none through, a small one has small blocks")
 
 
 FEW = ("-- few\nlocal function retry(failure, now)\n  if failure.attempt > 1 then\n"
