@@ -195,46 +195,63 @@ enum ps_code ps_txn_log(struct ps_txn *txn, const struct ps_decision_entry *entr
 /* --- reading --- */
 
 struct each {
-    int64_t since_unix_ms;
-    bool newest_first;
+    struct ps_decision_query *query;
     bool (*each)(void *user, const struct ps_decision_entry *entry);
     void *user;
+    bool stopped; /* not at the end */
 };
 
-static int first_entry(const struct each *each, MDB_cursor *cursor, MDB_val *key, MDB_val *value)
+static int newest_entry(const struct ps_decision_query *query, MDB_cursor *cursor, MDB_val *key,
+                        MDB_val *value)
+{
+    struct ps_key before;
+    int rc;
+
+    if (query->before_unix_ms == 0) {
+        return mdb_cursor_get(cursor, key, value, MDB_LAST);
+    }
+    ps_key_from_pair(&before, (uint64_t)query->before_unix_ms, query->before_sequence);
+    *key = ps_val(before.bytes, before.size_bytes);
+    rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
+    return mdb_cursor_get(cursor, key, value, rc == MDB_NOTFOUND ? MDB_LAST : MDB_PREV);
+}
+
+static int first_entry(const struct ps_decision_query *query, MDB_cursor *cursor, MDB_val *key,
+                       MDB_val *value)
 {
     struct ps_key since;
 
-    if (each->newest_first) {
-        return mdb_cursor_get(cursor, key, value, MDB_LAST);
+    if (query->newest_first) {
+        return newest_entry(query, cursor, key, value);
     }
-    ps_key_from_pair(&since, each->since_unix_ms > 0 ? (uint64_t)each->since_unix_ms : 0, 0);
+    ps_key_from_pair(&since, query->since_unix_ms > 0 ? (uint64_t)query->since_unix_ms : 0, 0);
     *key = ps_val(since.bytes, since.size_bytes);
     return mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
 }
 
 static enum ps_code each_body(struct ps_txn *txn, void *user)
 {
-    const struct each *each = user;
+    struct each *each = user;
+    struct ps_decision_query *query = each->query;
     MDB_cursor *cursor = NULL;
     MDB_val key;
     MDB_val value;
-    bool go_on = true;
     int rc = mdb_cursor_open(txn->mdb, txn->state->dbs[PS_DB_DECISIONS], &cursor);
 
     if (rc == 0) {
-        rc = first_entry(each, cursor, &key, &value);
+        rc = first_entry(query, cursor, &key, &value);
     }
-    while (rc == 0 && go_on) {
+    while (rc == 0 && (int64_t)ps_key_number_at(&key, 0) >= query->since_unix_ms) {
         struct ps_decision_entry entry;
 
-        if ((int64_t)ps_key_number_at(&key, 0) < each->since_unix_ms) {
+        each->stopped =
+            decode(&key, &value, &entry, NULL) == PS_OK && !each->each(each->user, &entry);
+        if (each->stopped) {
             break;
         }
-        if (decode(&key, &value, &entry, NULL) == PS_OK) {
-            go_on = each->each(each->user, &entry);
-        }
-        rc = mdb_cursor_get(cursor, &key, &value, each->newest_first ? MDB_PREV : MDB_NEXT);
+        query->before_unix_ms = (int64_t)ps_key_number_at(&key, 0);
+        query->before_sequence = ps_key_number_at(&key, 8);
+        rc = mdb_cursor_get(cursor, &key, &value, query->newest_first ? MDB_PREV : MDB_NEXT);
     }
     if (cursor != NULL) {
         mdb_cursor_close(cursor);
@@ -242,13 +259,17 @@ static enum ps_code each_body(struct ps_txn *txn, void *user)
     return rc != 0 && rc != MDB_NOTFOUND ? ps_txn_fail(txn, rc, "read the decisions") : PS_OK;
 }
 
-enum ps_code ps_decision_each(struct ps_state *state, int64_t since_unix_ms, bool newest_first,
+enum ps_code ps_decision_each(struct ps_state *state, struct ps_decision_query *query,
                               bool (*each)(void *user, const struct ps_decision_entry *entry),
-                              void *user, struct ps_err *err)
+                              void *user, bool *more_out, struct ps_err *err)
 {
-    struct each own = { since_unix_ms, newest_first, each, user };
+    struct each own = { .query = query, .each = each, .user = user };
+    enum ps_code code = ps_state_read(state, each_body, &own, err);
 
-    return ps_state_read(state, each_body, &own, err);
+    if (code == PS_OK && more_out != NULL) {
+        *more_out = own.stopped;
+    }
+    return code;
 }
 
 /* --- reads of objects --- */

@@ -62,14 +62,24 @@ struct ps_decision_entry {
 bool ps_decision_artifact(const struct ps_decision_entry *entry, struct ps_artifact *artifact_out);
 bool ps_decision_workflow(const struct ps_decision_entry *entry, struct ps_workflow *workflow_out);
 
+/** Which entries. Zeroed = all, the oldest first. */
+struct ps_decision_query {
+    int64_t since_unix_ms;
+    bool newest_first;
+    /** Newest first only: those before this one; before_unix_ms 0 = from the last on. */
+    int64_t before_unix_ms;
+    uint64_t before_sequence;
+};
+
 /**
- * Call each for the entries from since_unix_ms on, the oldest first, or newest_first; borrowed for the call, which must
- * not write the state. each returns false to stop. Damaged entries are passed over.
+ * Call each for them; borrowed for the call, which must not write the state. It returns false when it does not take the
+ * entry and wants no more. *query's before_ fields are moved on to what was passed; *more_out (may be NULL): there may be
+ * more. Damaged entries are passed over.
  */
-PS_MUST_USE enum ps_code
-ps_decision_each(struct ps_state *state, int64_t since_unix_ms, bool newest_first,
-                 bool (*each)(void *user, const struct ps_decision_entry *entry), void *user,
-                 struct ps_err *err);
+PS_MUST_USE enum ps_code ps_decision_each(struct ps_state *state, struct ps_decision_query *query,
+                                          bool (*each)(void *user,
+                                                       const struct ps_decision_entry *entry),
+                                          void *user, bool *more_out, struct ps_err *err);
 
 /**
  * Note that the object at url was read, when it is a known artifact; else nothing.

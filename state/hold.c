@@ -89,6 +89,20 @@ enum ps_code ps_txn_find_hold(struct ps_txn *txn, const char *url, int64_t now_u
     return code;
 }
 
+bool ps_txn_look_for_hold(struct ps_txn *txn, const char *url, int64_t now_unix_s,
+                          struct ps_hold *hold_out)
+{
+    struct ps_txn quiet = *txn;
+    bool found = false;
+
+    quiet.err = NULL;
+    if (ps_txn_find_hold(&quiet, url, now_unix_s, &found, hold_out) != PS_OK) {
+        *hold_out = (struct ps_hold){ .url = url, .why = "the record of its hold is damaged" };
+        found = true;
+    }
+    return found;
+}
+
 /* --- setting and releasing --- */
 
 struct set {
@@ -170,15 +184,16 @@ enum ps_code ps_hold_set(struct ps_state *state, const struct ps_hold *hold, uin
 static enum ps_code queue_held(struct ps_txn *txn, void *user, uint64_t number,
                                const struct ps_artifact *artifact)
 {
+    struct set *set = user;
     struct ps_reclaim reclaim;
     bool found = false;
     enum ps_code code = ps_txn_get_reclaim(txn, number, &found, &reclaim);
 
-    (void)user;
     (void)artifact;
     if (code != PS_OK || !found || !reclaim.by_hold) {
         return code;
     }
+    set->released_count++;
     return ps_queue_put(txn, PS_QUEUE_ARTIFACT, number, PS_EVENT_AGE);
 }
 
@@ -190,6 +205,7 @@ static enum ps_code release_body(struct ps_txn *txn, void *user)
     enum ps_code code = ps_txn_find(txn, PS_DB_HOLDS, set->hold->url, &key, &value);
 
     set->found = code == PS_OK && value.mv_data != NULL;
+    set->released_count = 0;
     if (!set->found) {
         return code;
     }
@@ -201,7 +217,7 @@ static enum ps_code release_body(struct ps_txn *txn, void *user)
 }
 
 enum ps_code ps_hold_release(struct ps_state *state, const char *url, int64_t now_unix_s,
-                             bool *found_out, struct ps_err *err)
+                             bool *found_out, uint64_t *queued_out, struct ps_err *err)
 {
     const struct ps_hold hold = { .url = url, .since_unix_s = now_unix_s };
     struct set set = { .hold = &hold };
@@ -209,6 +225,7 @@ enum ps_code ps_hold_release(struct ps_state *state, const char *url, int64_t no
 
     if (code == PS_OK) {
         *found_out = set.found;
+        *queued_out = set.released_count;
     }
     return code;
 }

@@ -75,71 +75,96 @@ enum ps_code ps_reclaim_count(struct ps_state *state, int64_t now_unix_s,
 /* --- listing --- */
 
 struct each {
-    const char *prefix;
-    int64_t due_max_unix_s;
+    struct ps_reclaim_query *query;
     ps_reclaim_each_fn each;
     void *user;
+    uint64_t row_count;
+    bool stopped; /* not at the end */
 };
 
-static enum ps_code tell(struct ps_txn *txn, const struct each *each,
-                         const struct ps_artifact *artifact, const struct ps_reclaim *reclaim)
+static bool row_read(struct ps_txn *txn, uint64_t number, const char *prefix,
+                     struct ps_artifact *artifact, struct ps_reclaim *reclaim)
 {
-    struct ps_workflow workflow;
+    struct ps_key at;
+    MDB_val value;
     bool found = false;
-    enum ps_code code = PS_OK;
 
-    if (artifact->workflow_number != 0) {
-        code = ps_txn_get_workflow(txn, artifact->workflow_number, &found, &workflow);
+    ps_key_from_u64(&at, number);
+    return ps_txn_get(txn, PS_DB_ARTIFACTS, &at, &value) == PS_OK && value.mv_data != NULL &&
+           ps_artifact_decode(value.mv_data, value.mv_size, artifact, NULL) == PS_OK &&
+           (prefix == NULL || ps_str_has_prefix(artifact->url, prefix)) &&
+           ps_txn_get_reclaim(txn, number, &found, reclaim) == PS_OK && found;
+}
+
+/* Damaged records are passed over; each says whether it took the row. */
+static bool tell(struct ps_txn *txn, const struct each *each, uint64_t number)
+{
+    struct ps_artifact artifact;
+    struct ps_reclaim reclaim;
+    struct ps_workflow workflow;
+    struct ps_hold hold;
+    struct ps_reclaim_row row = { .artifact = &artifact, .reclaim = &reclaim };
+    bool found = false;
+
+    if (!row_read(txn, number, each->query->prefix, &artifact, &reclaim)) {
+        return true;
     }
-    if (code != PS_OK) {
-        return code;
+    artifact.number = number;
+    if (artifact.workflow_number != 0 &&
+        ps_txn_get_workflow(txn, artifact.workflow_number, &found, &workflow) == PS_OK && found) {
+        row.workflow = &workflow;
     }
-    return each->each(each->user, artifact, reclaim, found ? &workflow : NULL) ? PS_OK
-                                                                               : PS_E_CANCELLED;
+    row.hold =
+        ps_txn_look_for_hold(txn, artifact.url, each->query->now_unix_s, &hold) ? &hold : NULL;
+    return each->each(each->user, &row);
 }
 
 static enum ps_code each_due(struct ps_txn *txn, void *user, const MDB_val *key,
                              const MDB_val *none)
 {
-    const struct each *each = user;
-    struct ps_artifact artifact;
-    struct ps_reclaim reclaim;
-    struct ps_key at;
-    MDB_val value;
+    struct each *each = user;
+    struct ps_reclaim_query *query = each->query;
+    int64_t due_unix_s = (int64_t)ps_key_number_at(key, 0);
     uint64_t number = ps_key_number_at(key, 8);
-    bool found = false;
-    enum ps_code code;
 
     (void)none;
-    if ((int64_t)ps_key_number_at(key, 0) > each->due_max_unix_s) {
+    if (due_unix_s > query->due_max_unix_s) {
         return PS_E_CANCELLED;
     }
-    ps_key_from_u64(&at, number);
-    code = ps_txn_get(txn, PS_DB_ARTIFACTS, &at, &value);
-    if (code != PS_OK || value.mv_data == NULL ||
-        ps_artifact_decode(value.mv_data, value.mv_size, &artifact, NULL) != PS_OK ||
-        !ps_str_has_prefix(artifact.url, each->prefix)) {
-        return code;
+    each->stopped = (query->row_count_max != 0 && each->row_count == query->row_count_max) ||
+                    !tell(txn, each, number);
+    if (each->stopped) {
+        return PS_E_CANCELLED;
     }
-    artifact.number = number;
-    code = ps_txn_get_reclaim(txn, number, &found, &reclaim);
-    return code == PS_OK && found ? tell(txn, each, &artifact, &reclaim)
-                                  : (code == PS_E_PARSE ? PS_OK : code);
+    each->row_count++;
+    query->after_due_unix_s = due_unix_s;
+    query->after_number = number;
+    return PS_OK;
 }
 
 static enum ps_code each_body(struct ps_txn *txn, void *user)
 {
-    static const struct ps_key first = { 0 };
+    const struct each *each = user;
+    struct ps_key first = { 0 };
 
+    if (each->query->after_number != 0) {
+        ps_key_from_pair(&first, (uint64_t)each->query->after_due_unix_s,
+                         each->query->after_number + 1);
+    }
     return ps_txn_walk(txn, PS_DB_RECLAIMS_DUE, &first, 0, each_due, user);
 }
 
-enum ps_code ps_reclaim_each(struct ps_state *state, const char *prefix, int64_t due_max_unix_s,
-                             ps_reclaim_each_fn each, void *user, struct ps_err *err)
+enum ps_code ps_reclaim_each(struct ps_state *state, struct ps_reclaim_query *query,
+                             ps_reclaim_each_fn each, void *user, bool *more_out,
+                             struct ps_err *err)
 {
-    struct each own = { prefix, due_max_unix_s, each, user };
+    struct each own = { .query = query, .each = each, .user = user };
+    enum ps_code code = ps_state_read(state, each_body, &own, err);
 
-    return ps_state_read(state, each_body, &own, err);
+    if (code == PS_OK) {
+        *more_out = own.stopped;
+    }
+    return code;
 }
 
 /* --- cancelling --- */

@@ -175,16 +175,34 @@ struct ps_reclaim_counts {
 PS_MUST_USE enum ps_code ps_reclaim_count(struct ps_state *state, int64_t now_unix_s,
                                           struct ps_reclaim_counts *counts_out, struct ps_err *err);
 
+struct ps_hold;
+
+/** Which pending records. Zeroed but for due_max_unix_s = all, from the first on. */
+struct ps_reclaim_query {
+    const char *prefix;       /* of their URLs; NULL or "" = any */
+    int64_t due_max_unix_s;   /* due until then */
+    int64_t now_unix_s;       /* for holds that end */
+    int64_t after_due_unix_s; /* those behind this record; after_number 0 = from the first on */
+    uint64_t after_number;
+    uint64_t row_count_max; /* looked at, whether they are told or not; 0 = all */
+};
+
+/** One of them; borrowed for the call. */
+struct ps_reclaim_row {
+    const struct ps_artifact *artifact;
+    const struct ps_reclaim *reclaim;
+    const struct ps_workflow *workflow; /* NULL = of none */
+    const struct ps_hold *hold; /* that keeps it from going, its own or of a prefix; NULL = none */
+};
+typedef bool (*ps_reclaim_each_fn)(void *user, const struct ps_reclaim_row *row);
+
 /**
- * Call each for pending records in order of time, those due until due_max_unix_s and with URLs that begin with prefix
- * ("" = all); borrowed for the call, which must not write the state. each returns false to stop.
+ * Call each for pending records in order of time; it must not write the state. It returns false when it does not take
+ * the row and wants no more. *query's after_ fields are moved on to what was passed; *more_out: there may be more.
  */
-typedef bool (*ps_reclaim_each_fn)(void *user, const struct ps_artifact *artifact,
-                                   const struct ps_reclaim *reclaim,
-                                   const struct ps_workflow *workflow);
-PS_MUST_USE enum ps_code ps_reclaim_each(struct ps_state *state, const char *prefix,
-                                         int64_t due_max_unix_s, ps_reclaim_each_fn each,
-                                         void *user, struct ps_err *err);
+PS_MUST_USE enum ps_code ps_reclaim_each(struct ps_state *state, struct ps_reclaim_query *query,
+                                         ps_reclaim_each_fn each, void *user, bool *more_out,
+                                         struct ps_err *err);
 
 /** One artifact with what is known of it; NULL = there is none. Borrowed for the call. */
 struct ps_scanned {
@@ -215,12 +233,24 @@ PS_MUST_USE enum ps_code ps_reclaim_queue_all(struct ps_state *state, uint64_t *
 /** Room for the digest of a set of policies. */
 #define PS_POLICIES_DIGEST_SIZE 32
 
-/** Whether all was asked under other policies than those with this digest ("" = built-in). */
-PS_MUST_USE enum ps_code ps_reclaim_policies_differ(struct ps_state *state, const char *digest,
-                                                    bool *differ_out, struct ps_err *err);
+/** What the policies that are in force are to those that all was asked under. */
+enum ps_policies_change {
+    PS_POLICIES_SAME,
+    PS_POLICIES_OTHERS,
+    PS_POLICIES_FIRST, /* nothing was asked under any */
+};
 
-/** If it was, queue all artifacts for the planner and note digest. *count_out: how many were queued. */
+/** Compare those with this digest ("" = built-in). */
+PS_MUST_USE enum ps_code ps_reclaim_policies_compare(struct ps_state *state, const char *digest,
+                                                     enum ps_policies_change *change_out,
+                                                     struct ps_err *err);
+
+/**
+ * Unless they are the same, queue all artifacts for the planner and note digest. *change_out: what they were; *count_out:
+ * how many were queued.
+ */
 PS_MUST_USE enum ps_code ps_reclaim_take_policies(struct ps_state *state, const char *digest,
+                                                  enum ps_policies_change *change_out,
                                                   uint64_t *count_out, struct ps_err *err);
 
 /** Text borrowed, as in artifact.h. A URL that ends in '/' holds all below it. */
@@ -237,9 +267,10 @@ struct ps_hold {
  */
 PS_MUST_USE enum ps_code ps_hold_set(struct ps_state *state, const struct ps_hold *hold,
                                      uint64_t *deleting_out, struct ps_err *err);
-/** Remove it and queue what it kept. *found_out false: there was none. */
+/** Remove it and queue what it kept: *queued_out records. *found_out false: there was none. */
 PS_MUST_USE enum ps_code ps_hold_release(struct ps_state *state, const char *url,
-                                         int64_t now_unix_s, bool *found_out, struct ps_err *err);
+                                         int64_t now_unix_s, bool *found_out, uint64_t *queued_out,
+                                         struct ps_err *err);
 PS_MUST_USE enum ps_code ps_hold_each(struct ps_state *state,
                                       bool (*each)(void *user, const struct ps_hold *hold),
                                       void *user, struct ps_err *err);

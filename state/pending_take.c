@@ -62,20 +62,13 @@ static enum ps_code note_claim(struct ps_txn *txn, void *user, uint64_t number,
     return code;
 }
 
-/* A hold that cannot be read holds. */
 static void load_hold(struct ps_txn *txn, const char *url, int64_t now_unix_s,
                       struct ps_reclaim_item *item)
 {
     struct ps_hold hold;
-    bool found = false;
-    struct ps_txn quiet = *txn;
 
-    quiet.err = NULL;
-    if (ps_txn_find_hold(&quiet, url, now_unix_s, &found, &hold) != PS_OK) {
-        item->held = true;
-        ps_str_copy(item->hold_why, sizeof(item->hold_why), "the record of its hold is damaged");
-    } else if (found) {
-        item->held = true;
+    item->held = ps_txn_look_for_hold(txn, url, now_unix_s, &hold);
+    if (item->held) {
         item->hold_until_unix_s = hold.until_unix_s;
         ps_str_copy(item->hold_why, sizeof(item->hold_why), hold.why);
     }

@@ -107,35 +107,39 @@ static const char *name_of(const char *digest)
     return digest[0] != '\0' ? digest : "built-in";
 }
 
-enum ps_code ps_reclaim_policies_differ(struct ps_state *state, const char *digest,
-                                        bool *differ_out, struct ps_err *err)
+enum ps_code ps_reclaim_policies_compare(struct ps_state *state, const char *digest,
+                                         enum ps_policies_change *change_out, struct ps_err *err)
 {
     char seen[PS_POLICIES_DIGEST_SIZE];
     enum ps_code code = ps_state_read(state, read_digest, seen, err);
 
     if (code == PS_OK) {
-        *differ_out = strcmp(seen, name_of(digest)) != 0;
+        *change_out = seen[0] == '\0'                      ? PS_POLICIES_FIRST
+                      : strcmp(seen, name_of(digest)) != 0 ? PS_POLICIES_OTHERS
+                                                           : PS_POLICIES_SAME;
     }
     return code;
 }
 
 /* The digest is noted last: a kill before that queues all once more, which changes nothing. */
 enum ps_code ps_reclaim_take_policies(struct ps_state *state, const char *digest,
-                                      uint64_t *count_out, struct ps_err *err)
+                                      enum ps_policies_change *change_out, uint64_t *count_out,
+                                      struct ps_err *err)
 {
     char seen[PS_POLICIES_DIGEST_SIZE];
     uint64_t count = 0;
-    bool differ = false;
-    enum ps_code code = ps_reclaim_policies_differ(state, digest, &differ, err);
+    enum ps_policies_change change = PS_POLICIES_SAME;
+    enum ps_code code = ps_reclaim_policies_compare(state, digest, &change, err);
 
-    if (code == PS_OK && differ) {
+    if (code == PS_OK && change != PS_POLICIES_SAME) {
         code = ps_reclaim_queue_all(state, &count, err);
     }
-    if (code == PS_OK && differ) {
+    if (code == PS_OK && change != PS_POLICIES_SAME) {
         ps_str_copy(seen, sizeof(seen), name_of(digest));
         code = ps_state_write(state, write_digest, seen, err);
     }
     if (code == PS_OK) {
+        *change_out = change;
         *count_out = count;
     }
     return code;

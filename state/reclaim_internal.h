@@ -96,6 +96,9 @@ PS_MUST_USE enum ps_code ps_txn_get_reclaim(struct ps_txn *txn, uint64_t number,
 /** The hold on url at now, its own or of a prefix; *found_out false: none. Text lies in the map. */
 PS_MUST_USE enum ps_code ps_txn_find_hold(struct ps_txn *txn, const char *url, int64_t now_unix_s,
                                           bool *found_out, struct ps_hold *hold_out);
+/** The same for all that only look: whether one holds; a hold that cannot be read holds, and says so. */
+PS_MUST_USE bool ps_txn_look_for_hold(struct ps_txn *txn, const char *url, int64_t now_unix_s,
+                                      struct ps_hold *hold_out);
 
 /* --- the log (decision_log.c) --- */
 

@@ -24,8 +24,9 @@ struct ps_agent_sweep {
     int64_t found_unix_s;              /* when directories were looked through last; 0 = never */
     bool working;                      /* a job runs */
     char digest[17];                   /* of the worker, as these */
+    enum ps_policies_change policies;  /* to those of the round before */
     uint64_t queued_count;
-    bool wanted; /* another round at once: the policies changed */
+    bool wanted; /* another round at once */
     bool stopping;
     void (*stopped)(void *user);
     void *user;
@@ -199,8 +200,8 @@ static void run_queue_all(struct ps_job *job)
 {
     struct ps_agent_sweep *sweep = job->user;
 
-    job->code =
-        ps_reclaim_take_policies(sweep->app->state, sweep->digest, &sweep->queued_count, &job->err);
+    job->code = ps_reclaim_take_policies(sweep->app->state, sweep->digest, &sweep->policies,
+                                         &sweep->queued_count, &job->err);
 }
 
 static void on_queued(struct ps_job *job)
@@ -210,7 +211,7 @@ static void on_queued(struct ps_job *job)
     sweep->working = false;
     if (job->code != PS_OK) {
         ps_log(&sweep->app->log, PS_LOG_ERROR, "reclaim", "%s", job->err.message);
-    } else if (sweep->queued_count > 0) {
+    } else if (sweep->policies == PS_POLICIES_OTHERS && sweep->queued_count > 0) {
         ps_log(&sweep->app->log, PS_LOG_INFO, "reclaim",
                "the policies are others than before: all %" PRIu64
                " artifacts are asked about anew",
@@ -367,7 +368,7 @@ void ps_agent_sweep_free(struct ps_agent_sweep *sweep)
     }
 }
 
-void ps_agent_sweep_policies_changed(struct ps_agent_sweep *sweep)
+void ps_agent_sweep_soon(struct ps_agent_sweep *sweep)
 {
     sweep->wanted = true;
     if (!is_busy(sweep) && !sweep->stopping) {

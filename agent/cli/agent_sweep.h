@@ -22,7 +22,7 @@ void ps_agent_sweep_stop(struct ps_agent_sweep *sweep, void (*stopped)(void *use
 /** It must have stopped, or never have been started. NULL is allowed. */
 void ps_agent_sweep_free(struct ps_agent_sweep *sweep);
 
-/** The policies changed: the next round begins now, and asks anew about all artifacts. */
-void ps_agent_sweep_policies_changed(struct ps_agent_sweep *sweep);
+/** The policies changed, or much was queued: the next round begins now, or behind the one under way. */
+void ps_agent_sweep_soon(struct ps_agent_sweep *sweep);
 
 #endif

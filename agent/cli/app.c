@@ -9,8 +9,11 @@
 #include <string.h>
 
 /* What a user can do, where the message of that kind of error does not say it. NULL = it does. */
-static const char *mend_of(enum ps_code code)
+static const char *mend_of(const struct ps_app *app, enum ps_code code)
 {
+    if (app->mend != NULL) {
+        return app->mend;
+    }
     switch (code) {
     case PS_E_TEMPORARY:
         return "run it again later; `purser doctor URL` looks for the cause";
@@ -39,8 +42,8 @@ enum ps_exit ps_app_fail(struct ps_app *app, const struct ps_err *err)
     for (const char *c = err->message; *c != '\0'; c++) {
         (void)fputc((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c, stderr);
     }
-    if (mend_of(err->code) != NULL) {
-        (void)fprintf(stderr, ": %s", mend_of(err->code));
+    if (mend_of(app, err->code) != NULL) {
+        (void)fprintf(stderr, ": %s", mend_of(app, err->code));
     }
     (void)fputc('\n', stderr);
     return exit_code;

@@ -41,6 +41,7 @@ struct ps_app {
     void *getenv_user;
     bool json;
     bool quiet;
+    const char *mend;      /* what a user can do about the failure; NULL = by its kind */
     struct ps_fault fault; /* PURSER_FAULT_POINT, for tests */
     struct ps_progress_bar bar;
 

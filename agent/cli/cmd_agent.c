@@ -3,9 +3,9 @@
 #include "base/str.h"
 #include "cli/admin_socket.h"
 #include "cli/agent_sweep.h"
-#include "cli/explain.h"
 #include "cli/gateway_link.h"
 #include "cli/policies.h"
+#include "cli/reclaim_cli.h"
 #include "cli/watch_records.h"
 #include "serve/admin.h"
 #include "serve/gateway.h"
@@ -116,16 +116,16 @@ static enum ps_code reload(void *user, struct ps_err *err)
         code = ps_policies_reload(agent->app, err);
     }
     if (code == PS_OK) {
-        ps_agent_sweep_policies_changed(agent->sweep);
+        ps_agent_sweep_soon(agent->sweep);
     }
     return code;
 }
 
-static enum ps_code explain(void *user, const char *url, json_t **json_out, struct ps_err *err)
+static struct ps_reclaim_rules rules(void *user)
 {
     const struct agent *agent = user;
 
-    return ps_explain_json(agent->app, url, json_out, err);
+    return ps_reclaim_app_rules(agent->app);
 }
 
 static json_t *policies(void *user)
@@ -133,6 +133,15 @@ static json_t *policies(void *user)
     const struct agent *agent = user;
 
     return ps_policies_json(agent->app);
+}
+
+static void queued(void *user)
+{
+    const struct agent *agent = user;
+
+    if (agent->sweep != NULL) {
+        ps_agent_sweep_soon(agent->sweep);
+    }
 }
 
 static enum ps_code start_gateway(struct agent *agent, struct ps_err *err)
@@ -177,9 +186,11 @@ static enum ps_code start_admin(struct agent *agent, struct ps_err *err)
         .started_unix_ms = ps_clock_unix_ms(app->clock),
         .reload = reload,
         .drain = drain,
-        .explain = explain,
+        .rules = rules,
         .policies = policies,
+        .queued = queued,
         .user = agent,
+        .opener = ps_reclaim_app_opener(app),
     };
     code = ps_admin_new(&agent->admin, app->loop, &app->log, path, &agent->context, err);
     free(path);

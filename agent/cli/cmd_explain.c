@@ -1,12 +1,9 @@
-#include "cli/explain.h"
-
+#include "cli/admin_call.h"
 #include "cli/app.h"
 #include "cli/output.h"
 #include "cli/reclaim_cli.h"
-#include "reclaim/verdict.h"
 
 #include "base/str.h"
-#include "state/decision_log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,311 +11,201 @@
 
 /* explain URL: the record, every policy asked and its answer, who won, and what would change it. */
 
-/** Lines of the log that are told of a URL. */
-#define LOG_LINES_MAX 10
-
-struct explain {
-    struct ps_app *app;
-    const char *url;
-    int64_t now_unix_s;
-    bool json;
-    json_t *answers; /* JSON only, as all below */
-    json_t *records; /* NULL: they are printed */
-    json_t *history;
-    unsigned log_count;
-};
-
-/* Into the list, or on standard output. */
-static void hand_out(json_t *list, const char *type, json_t *object)
-{
-    if (list != NULL) {
-        (void)json_array_append_new(list, object);
-    } else {
-        ps_output_json(type, &object);
-    }
-}
-
 static const char *or_dash(const char *text)
 {
     return text[0] != '\0' ? text : "-";
 }
 
-static void print_time(const char *label, int64_t unix_s)
+static const char *or_builtin(const char *digest)
 {
-    char text[32];
+    return digest[0] != '\0' ? digest : "built-in";
+}
 
-    if (unix_s != 0) {
-        (void)printf("  %-14s %s\n", label, ps_output_time(unix_s * 1000, text));
+static const char *member(const json_t *object, const char *name)
+{
+    return ps_output_string(object, name);
+}
+
+static void print_line(const char *label, const char *value)
+{
+    if (value[0] != '\0') {
+        (void)printf("  %-14s %s\n", label, value);
     }
 }
 
 /* --- the record --- */
 
-static void print_labels(const char *label, const struct ps_labels *labels)
+static void print_labels(const json_t *labels)
 {
-    for (size_t i = 0; i < labels->count; i++) {
-        (void)printf("  %-14s %s=%s\n", i == 0 ? label : "", labels->items[i].name,
-                     labels->items[i].value);
+    void *at = json_object_iter((json_t *)(uintptr_t)labels); /* jansson 2.14: not const */
+    const char *label = "labels";
+
+    for (; at != NULL; at = json_object_iter_next((json_t *)(uintptr_t)labels, at)) {
+        (void)printf("  %-14s %s=%s\n", label, json_object_iter_key(at),
+                     json_string_value(json_object_iter_value(at)));
+        label = "";
     }
 }
 
-static void print_record(const struct ps_reclaim_asked *asked)
+static void print_record(const json_t *record)
 {
-    const struct ps_artifact *artifact = &asked->artifact;
-    char size[16] = "-";
+    const json_t *size = json_object_get(record, "size_bytes");
+    const char *uid = member(record, "workflow_uid");
+    char size_text[16] = "-";
 
-    if (artifact->has_size) {
-        (void)ps_size_format(artifact->size_bytes, size, sizeof(size));
+    if (json_is_integer(size)) {
+        (void)ps_size_format((uint64_t)json_integer_value(size), size_text, sizeof(size_text));
     }
-    (void)printf("artifact %" PRIu64 "\n  %-14s %s, ETag %s\n", artifact->number, "object", size,
-                 or_dash(artifact->etag));
-    print_time("created", artifact->created_unix_s);
-    (void)printf("  %-14s %s\n", "strategy", or_dash(asked->artifact_facts.strategy));
-    print_labels("labels", &artifact->labels);
-    if (asked->has_workflow) {
-        (void)printf("  %-14s %s/%s%s%s, %s\n", "workflow", asked->workflow.ns,
-                     asked->workflow.name, asked->workflow.uid[0] != '\0' ? " " : "",
-                     asked->workflow.uid, or_dash(asked->workflow.status));
-        print_time("finished", asked->workflow.finished_unix_s);
-        print_time("deleted", asked->workflow.deleted_unix_s);
+    (void)printf("artifact %" PRId64 "\n  %-14s %s, ETag %s\n", ps_output_number(record, "number"),
+                 "object", size_text, or_dash(member(record, "etag")));
+    print_line("created", member(record, "created"));
+    (void)printf("  %-14s %s\n", "strategy", or_dash(member(record, "strategy")));
+    print_labels(json_object_get(record, "labels"));
+    if (json_is_string(json_object_get(record, "workflow"))) {
+        (void)printf("  %-14s %s%s%s, %s\n", "workflow", member(record, "workflow"),
+                     uid[0] != '\0' ? " " : "", uid, or_dash(member(record, "workflow_status")));
+        print_line("finished", member(record, "workflow_finished"));
+        print_line("deleted", member(record, "workflow_deleted"));
     }
 }
 
 /* --- the answers --- */
 
-static void on_answer(void *user, const struct ps_reclaim_answer *answer)
+static void print_answer(const json_t *answer)
 {
-    struct explain *explain = user;
+    const json_t *after_s = json_object_get(answer, "after_s");
+    const char *reason = member(answer, "reason");
+    const char *where = member(answer, "where");
     char after[32] = "";
 
-    if (explain->json) {
-        (void)json_array_append_new(explain->answers,
-                                    json_pack("{s:s, s:o, s:s, s:o, s:b}", "policy", answer->policy,
-                                              "where", ps_output_text(answer->where), "action",
-                                              ps_reclaim_action_name(answer->action), "reason",
-                                              ps_output_text(answer->reason), "faulty",
-                                              (int)answer->faulty));
+    if (json_is_integer(after_s)) {
+        (void)ps_reclaim_span(json_integer_value(after_s), after);
+    }
+    (void)printf("    %-16s %-8s%s%s%s%s\n", member(answer, "policy"),
+                 json_is_true(json_object_get(answer, "nil")) ? "nil" : member(answer, "action"),
+                 after[0] != '\0' ? " after " : "", after, reason[0] != '\0' ? ": " : "", reason);
+    if (where[0] != '\0') {
+        (void)printf("      %s%s\n", where,
+                     json_is_true(json_object_get(answer, "faulty")) ? " FAULT: kept" : "");
+    }
+}
+
+static void print_answers(const json_t *record)
+{
+    json_t *answer;
+    size_t i;
+
+    (void)printf("  %-14s event '%s', clock %s, policies %s\n", "asked", member(record, "event"),
+                 member(record, "now"), or_builtin(member(record, "digest")));
+    json_array_foreach(json_object_get(record, "answers"), i, answer)
+    {
+        print_answer(answer);
+    }
+}
+
+/* --- the verdict --- */
+
+static void print_plan(const json_t *record)
+{
+    if (member(record, "state")[0] == '\0') {
+        (void)printf("  %-14s nothing is planned\n", "on record");
         return;
     }
-    if (answer->has_after) {
-        (void)ps_reclaim_span((int64_t)answer->after_s, after);
-    }
-    (void)printf("    %-16s %-8s%s%s%s%s\n", answer->policy,
-                 answer->reason[0] == '\0' && !answer->has_after
-                     ? "nil"
-                     : ps_reclaim_action_name(answer->action),
-                 after[0] != '\0' ? " after " : "", after, answer->reason[0] != '\0' ? ": " : "",
-                 answer->reason);
-    if (answer->where[0] != '\0') {
-        (void)printf("      %s%s\n", answer->where, answer->faulty ? " FAULT: kept" : "");
+    (void)printf("  %-14s %s since %s: %s %s\n", "on record", member(record, "state"),
+                 member(record, "planned_at"), member(record, "state_policy"),
+                 member(record, "state_reason"));
+    print_line("due on record", member(record, "planned_due"));
+    if (json_is_true(json_object_get(record, "outdated"))) {
+        (void)printf("  %-14s by policies %s: it is asked anew before anything is done\n",
+                     "planned", or_builtin(member(record, "planned_digest")));
     }
 }
 
-static const char *advice(const struct ps_reclaim_item *item,
-                          const struct ps_reclaim_decision *decision, bool has_reclaim)
+static void print_verdict(const json_t *record)
 {
-    if (item->held) {
-        return "a hold keeps it: `purser reclaims release`";
-    }
-    if (item->other_claims > 0) {
-        return "another record claims the object: this one ends first";
-    }
-    if (decision->faulty) {
-        return "the policy that failed: mend it, then `purser reclaims plan`";
-    }
-    if (decision->action == PS_ACTION_KEEP) {
-        return "the policy that says keep; `workflow NS/NAME cleared` asks anew";
-    }
-    if (decision->action == PS_ACTION_NONE) {
-        return "a policy that says delete, --gc, or another event of the workflow";
-    }
-    return has_reclaim ? "`purser reclaims hold` or `cancel`; another object at the same URL"
-                       : "`purser reclaims plan` plans it by the policies of today";
-}
-
-/* It is asked again before anything is done; until then its due time is that of the policies before. */
-static bool is_outdated(const struct explain *explain, const struct ps_reclaim *reclaim)
-{
-    return reclaim->policy[0] != '\0' && strcmp(reclaim->digest, explain->app->policy_digest) != 0;
-}
-
-static void print_verdict(const struct explain *explain, const struct ps_reclaim_item *item,
-                          const struct ps_reclaim_decision *decision, int64_t due_unix_s)
-{
-    struct ps_reclaim reclaim;
-    bool has_reclaim = ps_reclaim_item_reclaim(item, &reclaim);
-    char text[32];
+    int64_t left_s =
+        ps_output_number(record, "due_unix_s") - ps_output_number(record, "now_unix_s");
     char span[32];
 
-    (void)printf("  %-14s %s by %s: %s\n", "would be", ps_reclaim_action_name(decision->action),
-                 decision->origin.policy, or_dash(decision->origin.reason));
-    if (decision->action == PS_ACTION_DELETE || decision->action == PS_ACTION_ARCHIVE) {
-        (void)printf("  %-14s %s (%s%s)\n", "due", ps_output_time(due_unix_s * 1000, text),
-                     due_unix_s > explain->now_unix_s ? "in " : "for ",
-                     ps_reclaim_span(due_unix_s - explain->now_unix_s, span));
+    (void)printf("  %-14s %s by %s: %s\n", "would be", member(record, "action"),
+                 member(record, "policy"), or_dash(member(record, "reason")));
+    if (member(record, "due")[0] != '\0') {
+        (void)printf("  %-14s %s (%s%s)\n", "due", member(record, "due"),
+                     left_s > 0 ? "in " : "for ", ps_reclaim_span(left_s, span));
     }
-    if (has_reclaim) {
-        (void)printf(
-            "  %-14s %s since %s: %s %s\n", "on record", ps_reclaim_state_name(reclaim.state),
-            ps_output_time(reclaim.decided_unix_s * 1000, text), reclaim.policy, reclaim.reason);
-        print_time("due on record", reclaim.due_unix_s);
-        if (is_outdated(explain, &reclaim)) {
-            (void)printf("  %-14s by policies %s: it is asked anew before anything is done\n",
-                         "planned", reclaim.digest[0] != '\0' ? reclaim.digest : "built-in");
-        }
-    } else {
-        (void)printf("  %-14s nothing is planned\n", "on record");
+    print_plan(record);
+    if (json_is_true(json_object_get(record, "held"))) {
+        (void)printf("  %-14s %s\n", "on hold", or_dash(member(record, "hold_why")));
+        print_line("until", member(record, "hold_until"));
     }
-    if (item->held) {
-        (void)printf("  %-14s %s\n", "on hold", or_dash(item->hold_why));
-        print_time("until", item->hold_until_unix_s);
+    if (ps_output_number(record, "other_claims") > 0) {
+        (void)printf("  %-14s %" PRId64 ", %s\n", "other records",
+                     ps_output_number(record, "other_claims"),
+                     or_dash(member(record, "other_workflow")));
     }
-    if (item->other_claims > 0) {
-        (void)printf("  %-14s %" PRIu32 ", %s\n", "other records", item->other_claims,
-                     or_dash(item->other_workflow));
-    }
-    (void)printf("  %-14s %s\n", "would change", advice(item, decision, has_reclaim));
+    print_line("would change", member(record, "would_change"));
 }
 
-static void print_json(const struct explain *explain, const struct ps_reclaim_item *item,
-                       const struct ps_reclaim_asked *asked,
-                       const struct ps_reclaim_decision *decision, int64_t due_unix_s)
-{
-    struct ps_reclaim reclaim;
-    bool has_reclaim = ps_reclaim_item_reclaim(item, &reclaim);
-    bool removes = decision->action == PS_ACTION_DELETE || decision->action == PS_ACTION_ARCHIVE;
-    char due[32];
-    char now[32];
-    json_t *object = json_pack(
-        "{s:o, s:s, s:s, s:o, s:O, s:s, s:o, s:o, s:s, s:s, s:s, s:o, s:s, s:b, s:i, s:s}", "url",
-        ps_output_text(asked->artifact.url), "now", ps_output_time(explain->now_unix_s * 1000, now),
-        "event", ps_reclaim_event_name(item->event), "workflow",
-        asked->has_workflow ? json_sprintf("%s/%s", asked->workflow.ns, asked->workflow.name)
-                            : json_null(),
-        "answers", explain->answers, "action", ps_reclaim_action_name(decision->action), "policy",
-        ps_output_text(decision->origin.policy), "reason", ps_output_text(decision->origin.reason),
-        "digest", explain->app->policy_digest, "due",
-        removes ? ps_output_time(due_unix_s * 1000, due) : "", "state",
-        has_reclaim ? ps_reclaim_state_name(reclaim.state) : "", "state_reason",
-        ps_output_text(has_reclaim ? reclaim.reason : ""), "planned_digest",
-        has_reclaim ? reclaim.digest : "", "held", (int)item->held, "other_claims",
-        (int)item->other_claims, "would_change", advice(item, decision, has_reclaim));
+/* --- the whole --- */
 
-    hand_out(explain->records, "explain", object);
+static void print_text(const json_t *answer)
+{
+    const char *head = "log, newest first\n";
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(json_object_get(answer, "records"), i, item)
+    {
+        print_record(item);
+        print_answers(item);
+        print_verdict(item);
+    }
+    json_array_foreach(json_object_get(answer, "history"), i, item)
+    {
+        (void)printf("%s  %s  %s %s: %s\n", head, member(item, "at"), member(item, "what"),
+                     member(item, "policy"), member(item, "reason"));
+        head = "";
+    }
 }
 
-static void explain_item(struct explain *explain, const struct ps_reclaim_item *item)
+static void print_lines(const json_t *answer, const char *name, const char *type)
 {
-    const struct ps_reclaim_rules rules = ps_reclaim_app_rules(explain->app);
-    struct ps_reclaim_asked asked;
-    struct ps_reclaim_decision decision;
-    int64_t due_unix_s;
-    char text[32];
+    json_t *item;
+    size_t i;
 
-    if (!ps_reclaim_ask_init(&asked, item, &rules, item->event, explain->now_unix_s)) {
-        return;
-    }
-    explain->answers = explain->json ? json_array() : NULL;
-    if (!explain->json) {
-        print_record(&asked);
-        (void)printf(
-            "  %-14s event '%s', clock %s, policies %s\n", "asked",
-            ps_reclaim_event_name(item->event), ps_output_time(explain->now_unix_s * 1000, text),
-            explain->app->policy_digest[0] != '\0' ? explain->app->policy_digest : "built-in");
-    }
-    asked.question.on_answer = on_answer;
-    asked.question.user = explain;
-    ps_reclaim_ask(&asked, &rules, &decision);
-    due_unix_s = ps_reclaim_base_unix_s(&asked, item->event) + (int64_t)decision.after_s;
-    if (explain->json) {
-        print_json(explain, item, &asked, &decision, due_unix_s);
-    } else {
-        print_verdict(explain, item, &decision, due_unix_s);
-    }
-    json_decref(explain->answers);
-    explain->answers = NULL;
-}
+    json_array_foreach(json_object_get(answer, name), i, item)
+    {
+        json_t *line = json_incref(item);
 
-/* --- the log --- */
-
-static bool print_logged(void *user, const struct ps_decision_entry *entry)
-{
-    struct explain *explain = user;
-    char at[32];
-
-    if (strcmp(entry->url, explain->url) != 0) {
-        return true;
+        ps_output_json(type, &line);
     }
-    explain->log_count++;
-    (void)ps_output_time(entry->at_unix_ms, at);
-    if (explain->json) {
-        json_t *object = json_pack(
-            "{s:s, s:s, s:o, s:o}", "at", at, "what", ps_decision_kind_name(entry->kind), "policy",
-            ps_output_text(entry->policy), "reason", ps_output_text(entry->reason));
-
-        hand_out(explain->history, "history", object);
-    } else {
-        (void)printf("%s%s  %s %s: %s\n", explain->log_count == 1 ? "log, newest first\n  " : "  ",
-                     at, ps_decision_kind_name(entry->kind), entry->policy, entry->reason);
-    }
-    return explain->log_count < LOG_LINES_MAX;
-}
-
-static enum ps_code explain_url(struct explain *explain, struct ps_state *state, struct ps_err *err)
-{
-    struct ps_reclaim_batch batch = { 0 };
-    enum ps_code code = ps_reclaim_take_url(state, explain->url, explain->now_unix_s, &batch, err);
-
-    for (size_t i = 0; i < batch.count; i++) {
-        explain_item(explain, &batch.items[i]);
-    }
-    if (code == PS_OK) {
-        code = ps_decision_each(state, 0, true, print_logged, explain, err);
-    }
-    if (code == PS_OK && batch.count == 0 && explain->log_count == 0) {
-        code = ps_err_set(err, PS_E_NOT_FOUND,
-                          "%s: no artifact is recorded under this URL (put --workflow does)",
-                          explain->url);
-    }
-    ps_reclaim_batch_clear(&batch);
-    return code;
-}
-
-enum ps_code ps_explain_json(struct ps_app *app, const char *url, json_t **json_out,
-                             struct ps_err *err)
-{
-    struct explain explain = {
-        .app = app,
-        .url = url,
-        .json = true,
-        .now_unix_s = ps_clock_unix_ms(app->clock) / 1000,
-        .records = json_array(),
-        .history = json_array(),
-    };
-    enum ps_code code = explain.records != NULL && explain.history != NULL
-                            ? explain_url(&explain, app->state, err)
-                            : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
-
-    if (code != PS_OK) {
-        json_decref(explain.records);
-        json_decref(explain.history);
-        return code;
-    }
-    *json_out = json_pack("{s:o, s:o}", "records", explain.records, "history", explain.history);
-    return *json_out != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
 }
 
 enum ps_exit ps_cmd_explain(struct ps_app *app, const char **args, int arg_count)
 {
-    struct explain explain = { .app = app, .url = args[0], .json = app->json };
-    struct ps_state *state = NULL;
+    struct ps_admin_call call;
+    json_t *answer = NULL;
     struct ps_err err;
-    enum ps_code code = ps_reclaim_now(app, &explain.now_unix_s, &err);
+    enum ps_code code;
 
     (void)arg_count;
+    ps_admin_call_init(&call, app, "GET", "/v1/explain");
+    call.side = ps_admin_call_policy_side(app);
+    ps_admin_call_add(&call, "url", args[0]);
+    code = ps_admin_call_add_now(&call, &err);
     if (code == PS_OK) {
-        state = ps_app_open_state_to_read(app, &err);
-        code = state != NULL ? explain_url(&explain, state, &err) : err.code;
+        code = ps_admin_call_run(&call, &answer, &err);
     }
-    return code == PS_OK ? PS_EXIT_DONE : ps_app_fail(app, &err);
+    ps_admin_call_clear(&call);
+    if (code != PS_OK) {
+        return ps_app_fail(app, &err);
+    }
+    if (app->json) {
+        print_lines(answer, "records", "explain");
+        print_lines(answer, "history", "history");
+    } else {
+        print_text(answer);
+    }
+    json_decref(answer);
+    return PS_EXIT_DONE;
 }

@@ -56,8 +56,10 @@ const struct ps_command ps_commands[] = {
       "--via gateway: a link through this machine's agent, also of file://, signed by\n"
       "the key in its state directory; of a URL that ends in '/' it opens all below.\n",
       1, 1, ps_cmd_share, true },
-    { "uploads", "[ls | abort ID]", "interrupted uploads of this machine", "", 0, 2, ps_cmd_uploads,
-      true },
+    { "uploads", "[ls | abort ID]", "running and interrupted uploads of this machine",
+      "abort ends an interrupted one, at its store too: by the agent, with its\n"
+      "credentials, when one runs; with a flag like --profile or --endpoint from here.\n",
+      0, 2, ps_cmd_uploads, false },
     { "workflow", "ls | NS/NAME completed | deleted | cleared | running",
       "report what happened to a workflow",
       "completed takes --status Succeeded, Failed or Error; --uid tells runs of one\n"
@@ -74,14 +76,18 @@ const struct ps_command ps_commands[] = {
       "hold URL [--until TIME]        keep it whatever policies say (all below PREFIX/)\n"
       "release URL, holds             end a hold; list them\n"
       "history [--since 30d]          what was decided and done\n"
-      "With --now TIME each looks from that time, e.g. --now +7d.\n",
-      0, 3, ps_cmd_reclaims, true },
+      "With --now TIME each looks from that time, e.g. --now +7d.\n"
+      "All but run are asked of this machine's agent when one runs.\n",
+      0, 3, ps_cmd_reclaims, false },
     { "explain", "URL", "what policies say of an artifact, and why",
-      "Asks every policy as if it were now (--now TIME), and changes nothing.\n", 1, 1,
-      ps_cmd_explain, true },
+      "Asks every policy as if it were now (--now TIME), and changes nothing. An agent\n"
+      "that runs answers by the policies that it has loaded; with --policy-path those\n"
+      "are asked, from here.\n",
+      1, 1, ps_cmd_explain, false },
     { "policy", "list | check | test | simulate | replay | bench [DIR...]",
       "policies in force; try policies before use",
-      "list: every policy file, in load order, with its hooks and what it masks.\n"
+      "list: every policy file, in load order, with its hooks and what it masks; of the\n"
+      "agent's when one runs (the other words are about files, and ask no agent).\n"
       "check: load the policies (of DIRs, else the usual places), say what is wrong.\n"
       "test: run the rows of DIR/tests/NAME_test.lua; hooks without a row are listed.\n"
       "simulate DIR: what its policies would change of all that is known now.\n"
@@ -107,7 +113,11 @@ const struct ps_command ps_commands[] = {
       "--watch: follow the cluster's Workflows (help settings: watch), so that what\n"
       "they leave is reclaimed by policy; of several agents one watches.\n",
       0, 0, ps_cmd_agent, true },
-    { "status", "", "what the agent of this machine does", "", 0, 0, ps_cmd_status, true },
+    { "status", "", "what the agent of this machine does",
+      "It is asked at admin.socket (help settings). Where none runs, what is on the\n"
+      "disk is told, in the same form; so it is with uploads, reclaims, explain and\n"
+      "policy list. An agent that is there and does not answer in 10 s is exit 5.\n",
+      0, 0, ps_cmd_status, false },
     { "reload", "", "have the agent load policies and tokens anew",
       "Also gateway.tokens_file and gateway.allow of the settings. Policies that\n"
       "do not load (exit 2) or whose tests fail (exit 8) leave the old ones in force.\n",

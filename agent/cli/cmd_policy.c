@@ -1,3 +1,4 @@
+#include "cli/admin_call.h"
 #include "cli/app.h"
 #include "cli/output.h"
 #include "cli/policies.h"
@@ -7,13 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* policy list, policy check [DIR...]. */
-
-struct listing {
-    struct ps_app *app;
-    unsigned count;
-    unsigned masked_count;
-};
+/* policy list, policy check [DIR...]; the others are in policy_try.c. */
 
 static void join_hooks(const struct ps_policy_info *info, char *text, size_t text_size)
 {
@@ -53,37 +48,68 @@ json_t *ps_policies_json(const struct ps_app *app)
     return json_pack("{s:o, s:s}", "policies", list, "digest", app->policy_digest);
 }
 
-static void print_one(void *user, const struct ps_policy_info *info)
+/* --- list: of the agent's, when one runs --- */
+
+static void print_policy(const json_t *policy)
 {
-    struct listing *listing = user;
-    char hooks[128];
+    const char *masked_by = ps_output_string(policy, "masked_by");
 
-    join_hooks(info, hooks, sizeof(hooks));
-    listing->count += info->masked_by == NULL ? 1 : 0;
-    listing->masked_count += info->masked_by != NULL ? 1 : 0;
-    if (listing->app->json) {
-        json_t *object = policy_json(info);
-
-        ps_output_json("policy", &object);
-        return;
-    }
-    if (info->masked_by != NULL) {
-        (void)printf("%-20s %-24s %s\n  masked by %s\n", "-", "-", info->path, info->masked_by);
+    if (masked_by[0] != '\0') {
+        (void)printf("%-20s %-24s %s\n  masked by %s\n", "-", "-", ps_output_string(policy, "path"),
+                     masked_by);
     } else {
-        (void)printf("%-20s %-24s %s\n", info->name, hooks, info->path);
+        (void)printf("%-20s %-24s %s\n", ps_output_string(policy, "name"),
+                     ps_output_string(policy, "hooks"), ps_output_string(policy, "path"));
     }
 }
 
-static enum ps_exit list(struct ps_app *app, struct ps_policy_set *set)
+static void print_policies(const struct ps_app *app, const json_t *answer)
 {
-    struct listing listing = { .app = app };
+    unsigned count = 0;
+    json_t *policy;
+    size_t i;
 
-    ps_policy_set_each(set, print_one, &listing);
-    if (listing.count == 0 && !app->quiet && !app->json) {
+    json_array_foreach(json_object_get(answer, "policies"), i, policy)
+    {
+        if (app->json) {
+            json_t *line = json_incref(policy);
+
+            ps_output_json("policy", &line);
+        } else {
+            print_policy(policy);
+        }
+        count += json_is_string(json_object_get(policy, "masked_by")) ? 0 : 1;
+    }
+    if (count == 0 && !app->quiet && !app->json) {
         (void)fprintf(stderr, "no policies: the built-in defaults decide\n");
     }
+}
+
+static enum ps_exit list(struct ps_app *app)
+{
+    struct ps_admin_call call;
+    json_t *answer = NULL;
+    struct ps_err err;
+    enum ps_code code;
+
+    ps_admin_call_init(&call, app, "GET", "/v1/policy");
+    call.side = ps_admin_call_policy_side(app);
+    code = ps_admin_call_run(&call, &answer, &err);
+    ps_admin_call_clear(&call);
+    if (code != PS_OK) {
+        return ps_app_fail(app, &err);
+    }
+    print_policies(app, answer);
+    json_decref(answer);
     return PS_EXIT_DONE;
 }
+
+/* --- check: files, before they are used --- */
+
+struct listing {
+    unsigned count;
+    unsigned masked_count;
+};
 
 static void count_one(void *user, const struct ps_policy_info *info)
 {
@@ -95,7 +121,7 @@ static void count_one(void *user, const struct ps_policy_info *info)
 
 static enum ps_exit report(struct ps_app *app, const struct ps_policy_set *set)
 {
-    struct listing listing = { .app = app };
+    struct listing listing = { 0 };
 
     ps_policy_set_each(set, count_one, &listing);
     if (app->json) {
@@ -123,8 +149,7 @@ static bool check_dirs(const char **dirs, size_t count, struct ps_err *err)
     return true;
 }
 
-static enum ps_exit list_or_check(struct ps_app *app, bool check, const char **dirs,
-                                  size_t dir_count)
+static enum ps_exit check(struct ps_app *app, const char **dirs, size_t dir_count)
 {
     struct ps_policy_set *set = NULL;
     struct ps_err err;
@@ -134,7 +159,7 @@ static enum ps_exit list_or_check(struct ps_app *app, bool check, const char **d
         ps_policies_load_set(app, dirs, dir_count, &set, &err) != PS_OK) {
         return ps_app_fail(app, &err);
     }
-    exit_code = check ? report(app, set) : list(app, set);
+    exit_code = report(app, set);
     ps_policy_set_free(set);
     return exit_code;
 }
@@ -146,8 +171,11 @@ enum ps_exit ps_cmd_policy(struct ps_app *app, const char **args, int arg_count)
     size_t dir_count = (size_t)arg_count - 1;
     struct ps_err err;
 
-    if (strcmp(verb, "check") == 0 || (strcmp(verb, "list") == 0 && dir_count == 0)) {
-        return list_or_check(app, verb[0] == 'c', dirs, dir_count);
+    if (strcmp(verb, "list") == 0 && dir_count == 0) {
+        return list(app);
+    }
+    if (strcmp(verb, "check") == 0) {
+        return check(app, dirs, dir_count);
     }
     if (strcmp(verb, "test") == 0) {
         return ps_policy_test(app, dirs, dir_count);

@@ -1,18 +1,18 @@
+#include "cli/admin_call.h"
 #include "cli/app.h"
 #include "cli/output.h"
+#include "cli/policies.h"
 #include "cli/reclaim_cli.h"
 #include "cli/reclaims_run.h"
 
 #include "base/str.h"
-#include "state/decision_log.h"
-#include "state/pending_reclaim.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* reclaims ls | run | plan | cancel | hold | release | holds | history. */
+/* reclaims ls | run | plan | cancel | hold | release | holds | history. All but run are asked of the agent when one runs. */
 
 /** Lines of a list, unless --limit says another number: a million would answer no question. */
 #define LIMIT_DEFAULT 1000
@@ -22,7 +22,7 @@ struct listing {
     int64_t now_unix_s;
     uint64_t limit; /* 0 = all */
     uint64_t count;
-    bool cut;
+    bool more;
 };
 
 static enum ps_code listing_init(struct listing *listing, struct ps_app *app, struct ps_err *err)
@@ -36,24 +36,28 @@ static enum ps_code listing_init(struct listing *listing, struct ps_app *app, st
     return ps_reclaim_now(app, &listing->now_unix_s, err);
 }
 
-/* False: enough lines. */
-static bool next_line(struct listing *listing)
+/* True when it was printed as JSON. */
+static bool take_item(struct listing *listing, const char *type, json_t *item)
 {
-    listing->cut = listing->limit != 0 && listing->count == listing->limit;
-    listing->count += listing->cut ? 0 : 1;
-    return !listing->cut;
+    listing->count++;
+    if (listing->app->json) {
+        (void)json_incref(item);
+        ps_output_json(type, &item);
+    }
+    return listing->app->json;
 }
 
-static void end_listing(const struct listing *listing, const char *nothing)
+static enum ps_exit end_listing(const struct listing *listing, const char *nothing)
 {
     if (listing->app->json || listing->app->quiet) {
-        return;
+        return PS_EXIT_DONE;
     }
     if (listing->count == 0) {
         (void)fprintf(stderr, "%s\n", nothing);
-    } else if (listing->cut) {
+    } else if (listing->more) {
         (void)fprintf(stderr, "... and more: --limit 0 prints all\n");
     }
+    return PS_EXIT_DONE;
 }
 
 /* --- ls --- */
@@ -68,145 +72,197 @@ static const char *due_text(const struct listing *listing, int64_t due_unix_s, c
     return text;
 }
 
-static void print_json(const struct ps_artifact *artifact, const struct ps_reclaim *reclaim,
-                       const struct ps_workflow *workflow)
+static void print_why(const json_t *item)
 {
-    char due[32];
-    json_t *object = json_pack(
-        "{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I}", "url",
-        ps_output_text(artifact->url), "state", ps_reclaim_state_name(reclaim->state), "action",
-        reclaim->what == PS_RECLAIM_ARCHIVE ? "archive" : "delete", "event",
-        ps_reclaim_event_name(reclaim->event), "due",
-        ps_output_time(reclaim->due_unix_s * 1000, due), "policy", ps_output_text(reclaim->policy),
-        "where", ps_output_text(reclaim->where), "reason", ps_output_text(reclaim->reason),
-        "digest", ps_output_text(reclaim->digest), "workflow",
-        workflow != NULL ? json_sprintf("%s/%s", workflow->ns, workflow->name) : json_null(),
-        "size_bytes", artifact->has_size ? (json_int_t)artifact->size_bytes : (json_int_t)-1);
+    const char *where = ps_output_string(item, "where");
+    const char *workflow = ps_output_string(item, "workflow");
 
-    ps_output_json("reclaim", &object);
+    (void)printf("    %s%s%s: %s%s%s\n", ps_output_string(item, "policy"),
+                 where[0] != '\0' ? " " : "", where, ps_output_string(item, "reason"),
+                 workflow[0] != '\0' ? ", workflow " : "", workflow);
 }
 
-static bool print_reclaim(void *user, const struct ps_artifact *artifact,
-                          const struct ps_reclaim *reclaim, const struct ps_workflow *workflow)
+static void print_hold_of(const json_t *item)
+{
+    const char *until = ps_output_string(item, "hold_until");
+
+    (void)printf("    on hold %s%s: %s\n", until[0] != '\0' ? "until " : "until released", until,
+                 ps_output_string(item, "hold_why"));
+}
+
+static void print_reclaim(void *user, json_t *item)
 {
     struct listing *listing = user;
+    const json_t *size_bytes = json_object_get(item, "size_bytes");
     char due[40];
     char size[16] = "-";
 
-    if (!next_line(listing)) {
-        return false;
+    if (take_item(listing, "reclaim", item)) {
+        return;
     }
-    if (listing->app->json) {
-        print_json(artifact, reclaim, workflow);
-        return true;
+    if (json_is_integer(size_bytes)) {
+        (void)ps_size_format((uint64_t)json_integer_value(size_bytes), size, sizeof(size));
     }
-    if (artifact->has_size) {
-        (void)ps_size_format(artifact->size_bytes, size, sizeof(size));
-    }
-    (void)printf("%-12s %-8s %9s  ", due_text(listing, reclaim->due_unix_s, due),
-                 reclaim->state == PS_RECLAIM_DELETING ? "deleting"
-                 : reclaim->what == PS_RECLAIM_ARCHIVE ? "archive"
-                                                       : "delete",
+    (void)printf("%-12s %-8s %9s  ", due_text(listing, ps_output_number(item, "due_unix_s"), due),
+                 strcmp(ps_output_string(item, "state"), "deleting") == 0
+                     ? "deleting"
+                     : ps_output_string(item, "action"),
                  size);
-    ps_output_key(artifact->url);
+    ps_output_key(ps_output_string(item, "url"));
     (void)putchar('\n');
     if (ps_options_has(&listing->app->options, PS_OPT_WHY)) {
-        (void)printf("    %s%s%s: %s%s%s\n", reclaim->policy, reclaim->where[0] != '\0' ? " " : "",
-                     reclaim->where, reclaim->reason, workflow != NULL ? ", workflow " : "",
-                     workflow != NULL ? workflow->name : "");
+        print_why(item);
     }
-    return true;
+    if (json_is_true(json_object_get(item, "held"))) {
+        print_hold_of(item);
+    }
 }
 
-static enum ps_exit list(struct ps_app *app, struct ps_state *state)
+static enum ps_code add_due(struct ps_admin_call *call, const struct listing *listing,
+                            struct ps_err *err)
 {
-    const char *prefix = app->options.values[PS_OPT_PREFIX];
-    const char *due = app->options.values[PS_OPT_DUE];
-    int64_t due_max_unix_s = INT64_MAX;
+    const char *due = call->app->options.values[PS_OPT_DUE];
     uint64_t due_ms = 0;
+
+    if (due == NULL) {
+        return PS_OK;
+    }
+    if (!ps_duration_parse(due, &due_ms) || due_ms / 1000 > INT32_MAX) {
+        return ps_err_set(err, PS_E_INVALID, "--due %s: write a duration like 24h or 7d", due);
+    }
+    ps_admin_call_add_number(call, "due_max_unix_s",
+                             listing->now_unix_s + (int64_t)(due_ms / 1000));
+    return PS_OK;
+}
+
+static enum ps_exit list(struct ps_app *app)
+{
+    struct ps_admin_call call;
     struct listing listing;
     struct ps_err err;
     enum ps_code code = listing_init(&listing, app, &err);
 
-    if (code == PS_OK && due != NULL) {
-        if (!ps_duration_parse(due, &due_ms) || due_ms / 1000 > INT32_MAX) {
-            code = ps_err_set(&err, PS_E_INVALID, "--due %s: write a duration like 24h or 7d", due);
-        }
-        due_max_unix_s = listing.now_unix_s + (int64_t)(due_ms / 1000);
+    ps_admin_call_init(&call, app, "GET", "/v1/reclaims");
+    ps_admin_call_add(&call, "prefix", app->options.values[PS_OPT_PREFIX]);
+    if (code == PS_OK) {
+        code = add_due(&call, &listing, &err);
     }
     if (code == PS_OK) {
-        code = ps_reclaim_each(state, prefix != NULL ? prefix : "", due_max_unix_s, print_reclaim,
-                               &listing, &err);
+        code = ps_admin_call_add_now(&call, &err);
     }
-    if (code != PS_OK) {
-        return ps_app_fail(app, &err);
+    if (code == PS_OK) {
+        code = ps_admin_call_each(&call, "reclaims", listing.limit, print_reclaim, &listing,
+                                  &listing.more, &err);
     }
-    end_listing(&listing, "nothing is planned");
-    return PS_EXIT_DONE;
+    ps_admin_call_clear(&call);
+    return code == PS_OK ? end_listing(&listing, "nothing is planned") : ps_app_fail(app, &err);
 }
 
 /* --- history --- */
 
-static bool print_entry(void *user, const struct ps_decision_entry *entry)
+static void print_entry(void *user, json_t *item)
 {
-    struct listing *listing = user;
-    char at[32];
+    const char *policy = ps_output_string(item, "policy");
+    const char *where = ps_output_string(item, "where");
+    const char *reason = ps_output_string(item, "reason");
 
-    if (!next_line(listing)) {
-        return false;
+    if (take_item(user, "history", item)) {
+        return;
     }
-    (void)ps_output_time(entry->at_unix_ms, at);
-    if (listing->app->json) {
-        char due[32];
-        json_t *object = json_pack(
-            "{s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:b}", "at", at, "what",
-            ps_decision_kind_name(entry->kind), "url", ps_output_text(entry->url), "event",
-            entry->event != 0 ? ps_reclaim_event_name(entry->event) : "", "due",
-            ps_output_time(entry->due_unix_s * 1000, due), "policy", ps_output_text(entry->policy),
-            "where", ps_output_text(entry->where), "reason", ps_output_text(entry->reason),
-            "digest", ps_output_text(entry->digest), "delete_marker", (int)entry->delete_marker);
-
-        ps_output_json("history", &object);
-        return true;
+    (void)printf("%s  %-9s ", ps_output_string(item, "at"), ps_output_string(item, "what"));
+    ps_output_key(ps_output_string(item, "url"));
+    if (reason[0] != '\0') {
+        (void)printf("\n    %s%s%s%s%s", policy, policy[0] != '\0' ? " " : "", where,
+                     where[0] != '\0' ? ": " : "", reason);
     }
-    (void)printf("%s  %-9s ", at, ps_decision_kind_name(entry->kind));
-    ps_output_key(entry->url);
-    if (entry->reason[0] != '\0') {
-        (void)printf("\n    %s%s%s%s%s", entry->policy, entry->policy[0] != '\0' ? " " : "",
-                     entry->where, entry->where[0] != '\0' ? ": " : "", entry->reason);
-    }
-    (void)printf("%s\n", entry->delete_marker ? " (a delete marker: the bytes stay)" : "");
-    return true;
+    (void)printf("%s\n", json_is_true(json_object_get(item, "delete_marker"))
+                             ? " (a delete marker: the bytes stay)"
+                             : "");
 }
 
-static enum ps_exit history(struct ps_app *app, struct ps_state *state)
+static enum ps_code add_since(struct ps_admin_call *call, const struct listing *listing,
+                              struct ps_err *err)
 {
-    const char *since = app->options.values[PS_OPT_SINCE];
+    const char *since = call->app->options.values[PS_OPT_SINCE];
+    int64_t from_unix_ms;
     uint64_t since_ms = 0;
-    int64_t from_unix_ms = 0;
+
+    if (since == NULL) {
+        return PS_OK;
+    }
+    if (!ps_duration_parse(since, &since_ms) || since_ms > INT64_MAX / 2) {
+        return ps_err_set(err, PS_E_INVALID, "--since %s: write a duration like 30d", since);
+    }
+    from_unix_ms = listing->now_unix_s * 1000 - (int64_t)since_ms;
+    ps_admin_call_add_number(call, "since_unix_ms", from_unix_ms > 0 ? from_unix_ms : 0);
+    return PS_OK;
+}
+
+static enum ps_exit history(struct ps_app *app)
+{
+    struct ps_admin_call call;
     struct listing listing;
     struct ps_err err;
     enum ps_code code = listing_init(&listing, app, &err);
 
-    if (code == PS_OK && since != NULL) {
-        if (!ps_duration_parse(since, &since_ms) || since_ms > INT64_MAX / 2) {
-            code = ps_err_set(&err, PS_E_INVALID, "--since %s: write a duration like 30d", since);
-        }
-        from_unix_ms = listing.now_unix_s * 1000 - (int64_t)since_ms;
+    ps_admin_call_init(&call, app, "GET", "/v1/decisions");
+    if (code == PS_OK) {
+        code = add_since(&call, &listing, &err);
     }
     if (code == PS_OK) {
-        code = ps_decision_each(state, from_unix_ms, true, print_entry, &listing, &err);
+        code = ps_admin_call_each(&call, "decisions", listing.limit, print_entry, &listing,
+                                  &listing.more, &err);
     }
-    if (code != PS_OK) {
-        return ps_app_fail(app, &err);
-    }
-    end_listing(&listing, "nothing was decided yet");
-    return PS_EXIT_DONE;
+    ps_admin_call_clear(&call);
+    return code == PS_OK ? end_listing(&listing, "nothing was decided yet")
+                         : ps_app_fail(app, &err);
 }
 
-/* --- cancel, hold, release --- */
+/* --- holds --- */
 
-static enum ps_exit done(struct ps_app *app, const char *what, const char *url, uint64_t count)
+static void print_hold(void *user, json_t *item)
+{
+    const char *until = ps_output_string(item, "until");
+
+    if (take_item(user, "hold", item)) {
+        return;
+    }
+    (void)printf("%-20s  ", until[0] != '\0' ? until : "until released");
+    ps_output_key(ps_output_string(item, "url"));
+    (void)putchar('\n');
+}
+
+static enum ps_exit holds(struct ps_app *app)
+{
+    struct listing listing = { .app = app };
+    struct ps_admin_call call;
+    struct ps_err err;
+    enum ps_code code;
+
+    ps_admin_call_init(&call, app, "GET", "/v1/holds");
+    code = ps_admin_call_each(&call, "holds", 0, print_hold, &listing, &listing.more, &err);
+    ps_admin_call_clear(&call);
+    return code == PS_OK ? PS_EXIT_DONE : ps_app_fail(app, &err);
+}
+
+/* --- cancel, hold, release, plan --- */
+
+/* *count_out is what the handler counts; *here_out: no agent took it, so that what follows is this command's to do. */
+static enum ps_code change(struct ps_admin_call *call, int64_t *count_out, bool *here_out,
+                           struct ps_err *err)
+{
+    json_t *answer = NULL;
+    enum ps_code code = ps_admin_call_run(call, &answer, err);
+
+    if (code == PS_OK) {
+        *count_out = ps_output_number(answer, "count");
+        *here_out = call->side == PS_ADMIN_SIDE_HERE;
+    }
+    json_decref(answer);
+    return code;
+}
+
+static enum ps_exit done(struct ps_app *app, const char *what, const char *url, int64_t count)
 {
     if (app->json) {
         json_t *object = json_pack("{s:s, s:s, s:o, s:I}", "command", "reclaims", "what", what,
@@ -217,130 +273,131 @@ static enum ps_exit done(struct ps_app *app, const char *what, const char *url, 
     return PS_EXIT_DONE;
 }
 
-static enum ps_exit cancel(struct ps_app *app, struct ps_state *state, const char *url)
+static enum ps_exit cancel(struct ps_app *app, const char *url)
 {
-    int64_t now_unix_s = 0;
-    uint64_t count = 0;
+    struct ps_admin_call call;
+    int64_t count = 0;
+    bool here = false;
     struct ps_err err;
-    enum ps_code code = ps_reclaim_now(app, &now_unix_s, &err);
+    enum ps_code code;
 
+    ps_admin_call_init(&call, app, "POST", "/v1/cancel");
+    ps_admin_call_add(&call, "url", url);
+    ps_admin_call_add(&call, "why", "cancelled by hand");
+    code = ps_admin_call_add_now(&call, &err);
     if (code == PS_OK) {
-        code = ps_reclaim_cancel(state, url, "cancelled by hand", now_unix_s, &count, &err);
+        code = change(&call, &count, &here, &err);
     }
-    if (code == PS_OK && count == 0) {
-        code = ps_err_set(&err, PS_E_NOT_FOUND, "%s: nothing is planned for it", url);
-    }
+    ps_admin_call_clear(&call);
     if (code != PS_OK) {
         return ps_app_fail(app, &err);
     }
     if (!app->quiet && !app->json) {
-        (void)fprintf(stderr, "%s: %" PRIu64 " kept; a later event may plan it again, a hold not\n",
+        (void)fprintf(stderr, "%s: %" PRId64 " kept; a later event may plan it again, a hold not\n",
                       url, count);
     }
     return done(app, "cancel", url, count);
 }
 
-static enum ps_exit hold(struct ps_app *app, struct ps_state *state, const char *url)
+static enum ps_code add_until(struct ps_admin_call *call, struct ps_err *err)
 {
-    struct ps_hold hold = { .url = url, .why = "held by hand" };
-    const char *until = app->options.values[PS_OPT_UNTIL];
-    uint64_t deleting_count = 0;
-    struct ps_err err;
-    enum ps_code code = ps_reclaim_now(app, &hold.since_unix_s, &err);
+    const char *until = call->app->options.values[PS_OPT_UNTIL];
+    int64_t now_unix_s = 0;
+    int64_t until_unix_s = 0;
+    enum ps_code code = ps_reclaim_now(call->app, &now_unix_s, err);
 
-    if (code == PS_OK && until != NULL) {
-        code = ps_reclaim_parse_time(until, "--until", hold.since_unix_s, &hold.until_unix_s, &err);
+    if (code != PS_OK || until == NULL) {
+        return code;
     }
-    if (code == PS_OK && until != NULL && hold.until_unix_s <= hold.since_unix_s) {
-        code = ps_err_set(&err, PS_E_INVALID, "--until %s: is in the past", until);
-    }
-    if (code == PS_OK && strstr(url, "://") == NULL) {
-        code = ps_err_set(&err, PS_E_INVALID,
-                          "'%s' is no URL: write s3://BUCKET/KEY, a '/' at the "
-                          "end holds all below",
-                          url);
+    code = ps_reclaim_parse_time(until, "--until", now_unix_s, &until_unix_s, err);
+    if (code == PS_OK && until_unix_s <= now_unix_s) {
+        code = ps_err_set(err, PS_E_INVALID, "--until %s: is in the past", until);
     }
     if (code == PS_OK) {
-        code = ps_hold_set(state, &hold, &deleting_count, &err);
+        ps_admin_call_add_number(call, "until_unix_s", until_unix_s);
     }
-    if (code == PS_OK && deleting_count > 0) {
-        code = ps_err_set(&err, PS_E_PARTIAL,
-                          "%s: held, but %" PRIu64 " are being deleted at this moment", url,
-                          deleting_count);
-    }
-    return code == PS_OK ? done(app, "hold", url, 1) : ps_app_fail(app, &err);
+    return code;
 }
 
-static enum ps_exit release(struct ps_app *app, struct ps_state *state, const char *url)
+static enum ps_exit hold(struct ps_app *app, const char *url)
+{
+    struct ps_admin_call call;
+    int64_t count = 0;
+    bool here = false;
+    struct ps_err err;
+    enum ps_code code;
+
+    ps_admin_call_init(&call, app, "POST", "/v1/hold");
+    ps_admin_call_add(&call, "url", url);
+    ps_admin_call_add(&call, "why", "held by hand");
+    code = add_until(&call, &err);
+    if (code == PS_OK) {
+        code = ps_admin_call_add_now(&call, &err);
+    }
+    if (code == PS_OK) {
+        code = change(&call, &count, &here, &err);
+    }
+    ps_admin_call_clear(&call);
+    return code == PS_OK ? done(app, "hold", url, count) : ps_app_fail(app, &err);
+}
+
+/* Plan what was queued, as an agent does in its next round. */
+static enum ps_code plan_here(struct ps_app *app, struct ps_plan_result *result, struct ps_err *err)
+{
+    int64_t now_unix_s = 0;
+    enum ps_code code = ps_reclaim_now(app, &now_unix_s, err);
+
+    return code == PS_OK ? ps_reclaim_plan_all(app, app->state, now_unix_s, result, err) : code;
+}
+
+static enum ps_exit release(struct ps_app *app, const char *url)
 {
     struct ps_plan_result result = { 0 };
-    int64_t now_unix_s = 0;
-    bool found = false;
+    struct ps_admin_call call;
+    int64_t count = 0;
+    bool here = false;
     struct ps_err err;
-    enum ps_code code = ps_reclaim_now(app, &now_unix_s, &err);
+    enum ps_code code;
 
+    ps_admin_call_init(&call, app, "POST", "/v1/release");
+    ps_admin_call_add(&call, "url", url);
+    code = ps_admin_call_add_now(&call, &err);
     if (code == PS_OK) {
-        code = ps_hold_release(state, url, now_unix_s, &found, &err);
+        code = change(&call, &count, &here, &err);
     }
-    if (code == PS_OK && !found) {
-        code =
-            ps_err_set(&err, PS_E_NOT_FOUND, "%s: is not on hold: see purser reclaims holds", url);
+    ps_admin_call_clear(&call);
+    if (code == PS_OK && here) {
+        code = plan_here(app, &result, &err);
     }
-    if (code == PS_OK) {
-        code = ps_reclaim_plan_all(app, state, now_unix_s, &result, &err);
-    }
-    return code == PS_OK ? done(app, "release", url, result.planned_count) : ps_app_fail(app, &err);
+    return code == PS_OK ? done(app, "release", url, count) : ps_app_fail(app, &err);
 }
 
-static bool print_hold(void *user, const struct ps_hold *hold)
-{
-    const struct ps_app *app = user;
-    char since[32];
-    char until[32];
-
-    (void)ps_output_time(hold->since_unix_s * 1000, since);
-    (void)ps_output_time(hold->until_unix_s * 1000, until);
-    if (app->json) {
-        json_t *object =
-            json_pack("{s:o, s:s, s:s, s:o}", "url", ps_output_text(hold->url), "since", since,
-                      "until", until, "why", ps_output_text(hold->why));
-
-        ps_output_json("hold", &object);
-        return true;
-    }
-    (void)printf("%-20s  ", until[0] != '\0' ? until : "until released");
-    ps_output_key(hold->url);
-    (void)putchar('\n');
-    return true;
-}
-
-/* --- plan --- */
-
-static enum ps_exit plan(struct ps_app *app, struct ps_state *state)
+static enum ps_exit plan(struct ps_app *app)
 {
     struct ps_plan_result result = { 0 };
-    int64_t now_unix_s = 0;
-    uint64_t count = 0;
+    struct ps_admin_call call;
+    int64_t count = 0;
+    bool here = false;
     struct ps_err err;
-    enum ps_code code = ps_reclaim_now(app, &now_unix_s, &err);
+    enum ps_code code;
 
-    if (code == PS_OK) {
-        code = ps_reclaim_take_policies(state, app->policy_digest, &count, &err);
-    }
-    if (code == PS_OK && count == 0) { /* the same policies: asked for all the same */
-        code = ps_reclaim_queue_all(state, &count, &err);
-    }
-    if (code == PS_OK) {
-        code = ps_reclaim_plan_all(app, state, now_unix_s, &result, &err);
+    ps_admin_call_init(&call, app, "POST", "/v1/plan");
+    code = change(&call, &count, &here, &err);
+    ps_admin_call_clear(&call);
+    if (code == PS_OK && here) {
+        code = plan_here(app, &result, &err);
     }
     if (code != PS_OK) {
         return ps_app_fail(app, &err);
     }
-    if (!app->quiet && !app->json) {
+    if (!app->quiet && !app->json && here) {
         (void)fprintf(stderr, "%" PRIu64 " artifacts: %" PRIu64 " planned, %" PRIu64 " kept\n",
                       result.asked_count, result.planned_count, result.kept_count);
+    } else if (!app->quiet && !app->json) {
+        (void)fprintf(stderr, "%" PRId64 " artifacts: the agent asks its policies about them now\n",
+                      count);
     }
-    return done(app, "plan", "", result.planned_count);
+    return done(app, "plan", "", count);
 }
 
 /* --- the command --- */
@@ -355,48 +412,46 @@ static enum ps_exit usage(struct ps_app *app)
     return ps_app_fail(app, &err);
 }
 
-static bool only_looks(const char *verb)
+static enum ps_exit with_url(struct ps_app *app, const char *verb, const char *url)
 {
-    return strcmp(verb, "ls") == 0 || strcmp(verb, "history") == 0 || strcmp(verb, "holds") == 0;
+    if (strcmp(verb, "cancel") == 0) {
+        return cancel(app, url);
+    }
+    if (strcmp(verb, "hold") == 0) {
+        return hold(app, url);
+    }
+    return strcmp(verb, "release") == 0 ? release(app, url) : usage(app);
+}
+
+/* A run is this command's own: its fuse, its lines, its credentials; one at a time, whoever sweeps. */
+static enum ps_exit run(struct ps_app *app)
+{
+    struct ps_err err;
+
+    return ps_policies_load(app, &err) == PS_OK ? ps_reclaims_run(app) : ps_app_fail(app, &err);
 }
 
 enum ps_exit ps_cmd_reclaims(struct ps_app *app, const char **args, int arg_count)
 {
     const char *verb = arg_count > 0 ? args[0] : "ls";
-    struct ps_err err;
-    struct ps_state *state;
 
-    if (arg_count <= 1 && strcmp(verb, "run") == 0) {
-        return ps_reclaims_run(app); /* a dry run opens the state in its own way */
+    if (arg_count == 2) {
+        return with_url(app, verb, args[1]);
     }
-    state = only_looks(verb) ? ps_app_open_state_to_read(app, &err) : ps_app_open_state(app, &err);
-    if (state == NULL) {
-        return ps_app_fail(app, &err);
-    }
-    if (arg_count == 2 && strcmp(verb, "cancel") == 0) {
-        return cancel(app, state, args[1]);
-    }
-    if (arg_count == 2 && strcmp(verb, "hold") == 0) {
-        return hold(app, state, args[1]);
-    }
-    if (arg_count == 2 && strcmp(verb, "release") == 0) {
-        return release(app, state, args[1]);
-    }
-    if (arg_count > 1) {
+    if (arg_count > 2) {
         return usage(app);
     }
     if (strcmp(verb, "ls") == 0) {
-        return list(app, state);
+        return list(app);
+    }
+    if (strcmp(verb, "run") == 0) {
+        return run(app);
     }
     if (strcmp(verb, "history") == 0) {
-        return history(app, state);
+        return history(app);
     }
     if (strcmp(verb, "plan") == 0) {
-        return plan(app, state);
+        return plan(app);
     }
-    if (strcmp(verb, "holds") == 0) {
-        return ps_hold_each(state, print_hold, app, &err) == PS_OK ? PS_EXIT_DONE
-                                                                   : ps_app_fail(app, &err);
-    }
-    return usage(app);
+    return strcmp(verb, "holds") == 0 ? holds(app) : usage(app);
 }

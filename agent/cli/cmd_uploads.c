@@ -1,196 +1,128 @@
+#include "cli/admin_call.h"
 #include "cli/app.h"
 #include "cli/output.h"
 
 #include "base/str.h"
-#include "state/checkpoint.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* uploads [ls | abort ID]: what interrupted runs have left, by the checkpoints of this machine. */
+/* uploads [ls | abort ID]: what runs and what interrupted runs have left, by the checkpoints of this machine. */
 
-struct uploads {
+struct listing {
     struct ps_app *app;
-    uint64_t wanted_number; /* abort */
-    bool found;
-    char *url;
-    char *upload_id;
-    bool alive;
-    int64_t pid;
     size_t count;
-    bool done;
-    enum ps_exit exit;
 };
 
-static const char *phase_name(enum ps_upload_phase phase)
+static void print_one(void *user, json_t *upload)
 {
-    switch (phase) {
-    case PS_UPLOAD_CREATING:
-        return "creating";
-    case PS_UPLOAD_SENDING:
-        return "sending";
-    case PS_UPLOAD_COMPLETING:
-        return "completing";
+    struct listing *listing = user;
+    const json_t *size = json_object_get(upload, "size_bytes");
+    bool runs = json_is_true(json_object_get(upload, "running"));
+    char done_text[16];
+    char size_text[16];
+
+    listing->count++;
+    if (listing->app->json) {
+        (void)json_incref(upload);
+        ps_output_json("upload", &upload);
+        return;
     }
-    return "unknown";
-}
-
-static bool print_one(void *user, const struct ps_upload_record *record)
-{
-    struct uploads *uploads = user;
-    char time_text[32];
-    char done[16];
-    char size[16];
-
-    uploads->count++;
-    if (uploads->app->json) {
-        json_t *object =
-            json_pack("{s:I, s:o, s:s, s:o, s:o, s:I, s:I, s:i, s:i, s:s, s:b, s:I}", "id",
-                      (json_int_t)record->number, "url", ps_output_text(record->url), "state",
-                      phase_name(record->phase), "upload_id",
-                      ps_output_text(record->upload_id != NULL ? record->upload_id : ""), "source",
-                      ps_output_text(record->source_path != NULL ? record->source_path : "-"),
-                      "size_bytes", (json_int_t)record->source.size_bytes, "done_bytes",
-                      (json_int_t)record->done_size_bytes, "parts", (int)record->part_count,
-                      "done_parts", (int)record->done_part_count, "created",
-                      ps_output_time(record->created_unix_ms, time_text), "running",
-                      (int)ps_owner_is_alive(&record->owner), "pid", (json_int_t)record->owner.pid);
-
-        ps_output_json("upload", &object);
-        return true;
-    }
-    (void)printf("%6" PRIu64 "  %-10s %8s of %-8s  %s  ", record->number,
-                 ps_owner_is_alive(&record->owner) ? "running" : phase_name(record->phase),
-                 ps_size_format(record->done_size_bytes, done, sizeof(done)),
-                 record->source.kind == PS_SOURCE_FILE
-                     ? ps_size_format(record->source.size_bytes, size, sizeof(size))
-                     : "stream",
-                 ps_output_time(record->created_unix_ms, time_text));
-    ps_output_key(record->url);
+    (void)printf("%6" PRId64 "  %-10s %8s of %-8s  %s  ", ps_output_number(upload, "id"),
+                 runs ? "running" : ps_output_string(upload, "state"),
+                 ps_size_format((uint64_t)ps_output_number(upload, "done_bytes"), done_text,
+                                sizeof(done_text)),
+                 json_is_integer(size) ? ps_size_format((uint64_t)json_integer_value(size),
+                                                        size_text, sizeof(size_text))
+                                       : "stream",
+                 ps_output_string(upload, "created"));
+    ps_output_key(ps_output_string(upload, "url"));
     (void)putchar('\n');
-    return true;
 }
 
-static bool find_one(void *user, const struct ps_upload_record *record)
+static enum ps_exit list(struct ps_app *app)
 {
-    struct uploads *uploads = user;
-
-    if (record->number != uploads->wanted_number) {
-        return true;
-    }
-    uploads->found = true;
-    uploads->url = ps_strdup(record->url);
-    uploads->upload_id = ps_strdup(record->upload_id);
-    uploads->alive = ps_owner_is_alive(&record->owner);
-    uploads->pid = record->owner.pid;
-    return false;
-}
-
-static enum ps_exit list(struct uploads *uploads)
-{
+    struct listing listing = { .app = app };
+    struct ps_admin_call call;
+    bool more = false;
     struct ps_err err;
-    struct ps_state *state = ps_app_open_state(uploads->app, &err);
+    enum ps_code code;
 
-    if (state == NULL || ps_checkpoint_each(state, print_one, uploads, &err) != PS_OK) {
-        return ps_app_fail(uploads->app, &err);
+    ps_admin_call_init(&call, app, "GET", "/v1/uploads");
+    code = ps_admin_call_each(&call, "uploads", 0, print_one, &listing, &more, &err);
+    ps_admin_call_clear(&call);
+    if (code != PS_OK) {
+        return ps_app_fail(app, &err);
     }
-    if (uploads->count == 0 && !uploads->app->json && !uploads->app->quiet) {
+    if (listing.count == 0 && !app->json && !app->quiet) {
         (void)fprintf(stderr, "no interrupted uploads\n");
     }
     return PS_EXIT_DONE;
 }
 
-static void on_aborted(void *user, const struct ps_err *err)
+/* A flag about the store or its credentials means those of the command, which an agent does not have. */
+static bool says_which_store(const struct ps_options *options)
 {
-    struct uploads *uploads = user;
+    static const enum ps_option flags[] = {
+        PS_OPT_ENDPOINT,  PS_OPT_REGION,    PS_OPT_PROFILE, PS_OPT_PATH_STYLE,
+        PS_OPT_CA_BUNDLE, PS_OPT_SIGNATURE, PS_OPT_KIND,    PS_OPT_NETWORK,
+    };
 
-    uploads->done = true;
-    if (err != NULL && err->code != PS_E_NO_UPLOAD) {
-        uploads->exit = ps_app_fail(uploads->app, err);
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        if (options->values[flags[i]] != NULL && !options->from_env[flags[i]]) {
+            return true;
+        }
     }
+    return false;
 }
 
-static void abort_at_store(struct uploads *uploads)
+static enum ps_exit told_abort(struct ps_app *app, json_t *answer, const char *id)
 {
-    struct ps_open_store open = { 0 };
-    struct ps_err err;
-    enum ps_code code = ps_store_open(&uploads->app->factory, uploads->url, &open, &err);
+    if (app->json) {
+        json_t *object =
+            json_pack("{s:s, s:s, s:O, s:O}", "command", "uploads", "what", "abort", "url",
+                      json_object_get(answer, "url"), "count", json_object_get(answer, "count"));
 
-    if (code == PS_OK && ps_store_abort(open.store, open.key, uploads->upload_id, on_aborted,
-                                        uploads, &err) == NULL) {
-        code = err.code;
+        ps_output_json("result", &object);
+    } else if (!app->quiet) {
+        (void)fprintf(stderr, "aborted upload %s of %s\n", id, ps_output_string(answer, "url"));
     }
-    if (code != PS_OK) {
-        uploads->exit = ps_app_fail(uploads->app, &err);
-    } else {
-        ps_app_run_until(uploads->app, &uploads->done);
-    }
-    ps_store_close(&open);
+    json_decref(answer);
+    return PS_EXIT_DONE;
 }
 
-static enum ps_exit abort_found(struct uploads *uploads, struct ps_state *state)
+static enum ps_exit abort_one(struct ps_app *app, const char *id)
 {
+    struct ps_admin_call call;
+    json_t *answer = NULL;
+    uint64_t number = 0;
     struct ps_err err;
+    enum ps_code code;
 
-    if (uploads->alive) {
-        (void)ps_err_set(&err, PS_E_LOCKED, "%s: locked by pid %" PRId64 ": stop it first",
-                         uploads->url, uploads->pid);
-        return ps_app_fail(uploads->app, &err);
-    }
-    if (uploads->upload_id != NULL) {
-        abort_at_store(uploads);
-    }
-    /* The record goes last: what could not be aborted can be tried again. */
-    if (uploads->exit == PS_EXIT_DONE &&
-        ps_checkpoint_end(state, uploads->wanted_number, uploads->url, &err) != PS_OK) {
-        return ps_app_fail(uploads->app, &err);
-    }
-    if (uploads->exit == PS_EXIT_DONE && !uploads->app->quiet) {
-        (void)fprintf(stderr, "aborted upload %" PRIu64 " of %s\n", uploads->wanted_number,
-                      uploads->url);
-    }
-    return uploads->exit;
-}
-
-static enum ps_exit abort_one(struct uploads *uploads, const char *id)
-{
-    struct ps_err err;
-    struct ps_state *state;
-
-    if (!ps_u64_parse(id, &uploads->wanted_number)) {
+    if (!ps_u64_parse(id, &number) || number == 0) {
         (void)ps_err_set(&err, PS_E_INVALID, "'%s' is no ID: see purser uploads ls", id);
-        return ps_app_fail(uploads->app, &err);
+        return ps_app_fail(app, &err);
     }
-    state = ps_app_open_state(uploads->app, &err);
-    if (state == NULL || ps_checkpoint_each(state, find_one, uploads, &err) != PS_OK) {
-        return ps_app_fail(uploads->app, &err);
-    }
-    if (!uploads->found) {
-        (void)ps_err_set(&err, PS_E_NOT_FOUND, "no upload %s: see purser uploads ls", id);
-        return ps_app_fail(uploads->app, &err);
-    }
-    return abort_found(uploads, state);
+    ps_admin_call_init(&call, app, "POST", "/v1/abort");
+    call.side = says_which_store(&app->options) ? PS_ADMIN_SIDE_HERE : PS_ADMIN_SIDE_ANY;
+    ps_admin_call_add(&call, "id", id);
+    code = ps_admin_call_run(&call, &answer, &err);
+    ps_admin_call_clear(&call);
+    return code == PS_OK ? told_abort(app, answer, id) : ps_app_fail(app, &err);
 }
 
 enum ps_exit ps_cmd_uploads(struct ps_app *app, const char **args, int arg_count)
 {
-    struct uploads uploads = { .app = app };
     struct ps_err err;
-    enum ps_exit exit_code;
 
     if (arg_count == 0 || (arg_count == 1 && strcmp(args[0], "ls") == 0)) {
-        exit_code = list(&uploads);
-    } else if (arg_count == 2 && strcmp(args[0], "abort") == 0) {
-        exit_code = abort_one(&uploads, args[1]);
-    } else {
-        (void)ps_err_set(&err, PS_E_INVALID,
-                         "uploads: write `purser uploads ls` or `purser uploads "
-                         "abort ID`");
-        exit_code = ps_app_fail(app, &err);
+        return list(app);
     }
-    free(uploads.url);
-    free(uploads.upload_id);
-    return exit_code;
+    if (arg_count == 2 && strcmp(args[0], "abort") == 0) {
+        return abort_one(app, args[1]);
+    }
+    (void)ps_err_set(&err, PS_E_INVALID,
+                     "uploads: write `purser uploads ls` or `purser uploads abort ID`");
+    return ps_app_fail(app, &err);
 }

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 void ps_output_json(const char *type, json_t **object)
@@ -100,14 +99,19 @@ void ps_output_proof(const struct ps_checksum *sum, bool confirmed)
 
 const char *ps_output_time(int64_t unix_ms, char *text)
 {
-    time_t seconds = (time_t)(unix_ms / 1000);
-    struct tm parts;
+    return ps_json_time_text(unix_ms, text);
+}
 
-    text[0] = '\0';
-    if (unix_ms != 0 && gmtime_r(&seconds, &parts) != NULL) {
-        (void)strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &parts);
-    }
-    return text;
+int64_t ps_output_number(const json_t *object, const char *name)
+{
+    return json_integer_value(json_object_get(object, name));
+}
+
+const char *ps_output_string(const json_t *object, const char *name)
+{
+    const char *value = json_string_value(json_object_get(object, name));
+
+    return value != NULL ? value : "";
 }
 
 void ps_output_key(const char *s)

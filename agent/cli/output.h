@@ -32,6 +32,10 @@ void ps_output_proof(const struct ps_checksum *sum, bool confirmed);
 /** "2026-01-02T03:04:05Z" of a time; "" for 0. text holds 32 bytes. Returns text. */
 const char *ps_output_time(int64_t unix_ms, char *text);
 
+/** A number or a text of what a handler answered; 0 or "" when it is not there. The text is borrowed. */
+int64_t ps_output_number(const json_t *object, const char *name);
+const char *ps_output_string(const json_t *object, const char *name);
+
 /** Write s with control bytes as '?', so that a key cannot command the terminal, when stdout is one. */
 void ps_output_key(const char *s);
 

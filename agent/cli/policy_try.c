@@ -316,6 +316,7 @@ static enum ps_code since(const struct trial *trial, int64_t *from_unix_ms_out, 
 enum ps_exit ps_policy_replay(struct ps_app *app, const char *dir)
 {
     struct trial *trial = calloc(1, sizeof(*trial));
+    struct ps_decision_query query = { 0 };
     int64_t from_unix_ms = 0;
     struct ps_err err;
     enum ps_exit exit_code;
@@ -327,10 +328,11 @@ enum ps_exit ps_policy_replay(struct ps_app *app, const char *dir)
         code = since(trial, &from_unix_ms, &err);
     }
     if (code == PS_OK) {
-        code = ps_decision_each(trial->state, from_unix_ms, false, note_fetched, trial, &err);
+        query.since_unix_ms = from_unix_ms;
+        code = ps_decision_each(trial->state, &query, note_fetched, trial, NULL, &err);
     }
     if (code == PS_OK) {
-        code = ps_decision_each(trial->state, from_unix_ms, false, replay_one, trial, &err);
+        code = ps_decision_each(trial->state, &query, replay_one, trial, NULL, &err);
     }
     exit_code = code == PS_OK ? tell(trial, "policy replay") : ps_app_fail(app, &err);
     if (trial != NULL) {

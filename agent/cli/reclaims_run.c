@@ -95,13 +95,16 @@ static void print_result(const struct run *run)
     if (run->app->quiet) {
         return;
     }
-    (void)fprintf(stderr,
-                  "%s%" PRIu64 " due: %" PRIu64 " deleted (%s), %" PRIu64 " gone already, %" PRIu64
-                  " archived, %" PRIu64 " kept, %" PRIu64 " postponed, %" PRIu64 " later\n",
-                  run->dry ? "dry run: " : "", result->due_count, result->deleted_count,
-                  ps_size_format(result->deleted_bytes, size, sizeof(size)), result->gone_count,
-                  result->archived_count, result->kept_count, result->postponed_count,
-                  result->later_count);
+    (void)fprintf(
+        stderr,
+        run->dry ? "dry run: %" PRIu64 " due: would delete %" PRIu64 " (%s), %" PRIu64
+                   " gone already, archive %" PRIu64 ", keep %" PRIu64 ", postpone %" PRIu64
+                   ", %" PRIu64 " later\n"
+                 : "%" PRIu64 " due: %" PRIu64 " deleted (%s), %" PRIu64 " gone already, %" PRIu64
+                   " archived, %" PRIu64 " kept, %" PRIu64 " postponed, %" PRIu64 " later\n",
+        result->due_count, result->deleted_count,
+        ps_size_format(result->deleted_bytes, size, sizeof(size)), result->gone_count,
+        result->archived_count, result->kept_count, result->postponed_count, result->later_count);
     if (result->delete_marker_count > 0) {
         (void)fprintf(stderr,
                       "%" PRIu64 " are in versioned buckets: a delete marker hides them, the bytes "
@@ -164,6 +167,7 @@ static enum ps_code start_sweep(struct run *run, int64_t now_unix_s, const struc
     struct ps_app *app = run->app;
     struct ps_state *state = ps_app_open_state(app, err);
     struct ps_plan_result planned = { 0 };
+    enum ps_policies_change policies = PS_POLICIES_SAME;
     uint64_t queued_count = 0;
     const struct ps_sweeper_options options = {
         .loop = app->loop,
@@ -182,9 +186,9 @@ static enum ps_code start_sweep(struct run *run, int64_t now_unix_s, const struc
     enum ps_code code = state != NULL ? PS_OK : err->code;
 
     if (code == PS_OK) {
-        code = ps_reclaim_take_policies(state, app->policy_digest, &queued_count, err);
+        code = ps_reclaim_take_policies(state, app->policy_digest, &policies, &queued_count, err);
     }
-    if (code == PS_OK && queued_count > 0) {
+    if (code == PS_OK && policies == PS_POLICIES_OTHERS && queued_count > 0) {
         ps_log(&app->log, PS_LOG_INFO, "reclaim",
                "the policies are others than before: all %" PRIu64
                " artifacts are asked about anew",
@@ -214,12 +218,29 @@ static void on_expired(void *user, const char *url, const struct ps_lifecycle_ru
     }
 }
 
+/* A preview asks about what is planned; a run asks about all where the policies are others. */
+static void note_policies(const struct ps_app *app, struct ps_state *state)
+{
+    enum ps_policies_change policies = PS_POLICIES_SAME;
+
+    if (app->quiet || app->json ||
+        ps_reclaim_policies_compare(state, app->policy_digest, &policies, NULL) != PS_OK) {
+        return;
+    }
+    if (policies == PS_POLICIES_OTHERS) {
+        (void)fprintf(stderr, "note: the policies are others than before: a run first asks anew "
+                              "about all artifacts,\nand more may be due then\n");
+    } else if (policies == PS_POLICIES_FIRST) {
+        (void)fprintf(stderr, "note: this would be the first run: it first asks the policies about "
+                              "all artifacts,\nand more may be due then\n");
+    }
+}
+
 static enum ps_code start_preview(struct run *run, int64_t now_unix_s, const struct ps_fuse *fuse,
                                   struct ps_state **state_out, struct ps_err *err)
 {
     struct ps_app *app = run->app;
     struct ps_preview *preview = NULL;
-    bool differ = false;
     struct ps_preview_options options = {
         .loop = app->loop,
         .rules = ps_reclaim_app_rules(app),
@@ -234,11 +255,8 @@ static enum ps_code start_preview(struct run *run, int64_t now_unix_s, const str
     ps_reclaim_find_expired(app, NULL, now_unix_s, on_expired, run);
     *state_out = ps_app_open_state_read_only(app, err);
     options.read_only_state = *state_out;
-    if (*state_out != NULL && !app->quiet && !app->json &&
-        ps_reclaim_policies_differ(*state_out, app->policy_digest, &differ, NULL) == PS_OK &&
-        differ) {
-        (void)fprintf(stderr, "note: the policies are others than before: a run first asks anew "
-                              "about all artifacts,\nand more may be due then\n");
+    if (*state_out != NULL) {
+        note_policies(app, *state_out);
     }
     return *state_out != NULL ? ps_preview_start(&preview, &options, err) : err->code;
 }

@@ -58,6 +58,9 @@ static void on_forgotten(struct ps_job *job)
         orphans->err = job->err;
     } else {
         orphans->aborted_count++;
+        if (orphans->options.on_aborted != NULL) {
+            orphans->options.on_aborted(orphans->options.user, orphans->found[orphans->at].url);
+        }
     }
     orphans->at++;
     next(orphans);
@@ -110,17 +113,32 @@ static void next(struct ps_orphans *orphans)
 
 /* --- finding them --- */
 
+/* One that runs is nobody's to abort; who asked for it by number is told. */
+static bool is_wanted(struct ps_orphans *orphans, const struct ps_upload_record *record)
+{
+    const struct ps_orphans_options *options = &orphans->options;
+    int64_t age_ms = options->now_unix_s * 1000 - record->updated_unix_ms;
+    bool alive = ps_owner_is_alive(&record->owner);
+
+    if (options->upload_number == 0) {
+        return age_ms >= 0 && (uint64_t)age_ms >= options->older_than_ms && !alive;
+    }
+    if (record->number == options->upload_number && alive) {
+        (void)ps_err_set(&orphans->err, PS_E_LOCKED, "%s: locked by pid %ld: stop it first",
+                         record->url, (long)record->owner.pid);
+    }
+    return record->number == options->upload_number && !alive;
+}
+
 static bool note(void *user, const struct ps_upload_record *record)
 {
     struct ps_orphans *orphans = user;
     struct orphan *orphan = &orphans->found[orphans->count];
-    int64_t age_ms = orphans->options.now_unix_s * 1000 - record->updated_unix_ms;
 
     if (orphans->count == ORPHANS_MAX) {
         return false;
     }
-    if (age_ms < 0 || (uint64_t)age_ms < orphans->options.older_than_ms ||
-        ps_owner_is_alive(&record->owner)) {
+    if (!is_wanted(orphans, record)) {
         return true;
     }
     orphan->number = record->number;
@@ -140,7 +158,7 @@ static void run_find(struct ps_job *job)
 {
     struct ps_orphans *orphans = job->user;
 
-    job->code = orphans->options.older_than_ms != 0
+    job->code = orphans->options.older_than_ms != 0 || orphans->options.upload_number != 0
                     ? ps_checkpoint_each(orphans->options.state, note, orphans, &job->err)
                     : PS_OK;
 }
@@ -151,6 +169,10 @@ static void on_found(struct ps_job *job)
 
     if (job->code != PS_OK && job->code != PS_E_PARSE) { /* damaged ones were passed over */
         orphans->err = job->err;
+    } else if (orphans->options.upload_number != 0 && orphans->count == 0 &&
+               orphans->err.code == PS_OK) {
+        (void)ps_err_set(&orphans->err, PS_E_NOT_FOUND, "no upload %llu: see purser uploads ls",
+                         (unsigned long long)orphans->options.upload_number);
     }
     next(orphans);
 }

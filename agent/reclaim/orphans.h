@@ -26,6 +26,10 @@ struct ps_orphans_options {
     struct ps_store_opener opener;
     int64_t now_unix_s;
     uint64_t older_than_ms; /* 0 = none goes */
+    uint64_t
+        upload_number; /* not 0: only this one, however old; PS_E_NOT_FOUND, PS_E_LOCKED when it runs */
+    /** One was aborted and forgotten. NULL = nobody wants to know. */
+    void (*on_aborted)(void *user, const char *url);
     /** The end, once; freed when it returns. err: of the last that could not be aborted, NULL = none. */
     void (*on_done)(void *user, uint64_t aborted_count, const struct ps_err *err);
     void *user;

@@ -1,241 +1,194 @@
 #include "serve/admin_reclaims.h"
 
-#include "base/str.h"
+#include "serve/admin_list.h"
 #include "serve/json_text.h"
 #include "state/decision_log.h"
 #include "state/pending_reclaim.h"
-#include "transfer/job.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include <inttypes.h>
+#include <stdio.h>
 
-/** Most lines of an answer. Lower: some are not seen. Higher: a large answer held in memory. */
-#define RECLAIMS_MAX 500
-#define DECISIONS_MAX 100
+/** Records looked at for one answer, in some milliseconds. Lower: more questions for a prefix that few have. Higher: the
+ * loop stands still for longer. */
+#define ROWS_MAX 5000
 
-/* --- lists --- */
+/* --- reclaims --- */
 
-struct list {
-    json_t *json;
-    size_t max;
-    bool more;
-};
-
-/* False: it is full. */
-static bool append(struct list *list, json_t *item)
+static json_t *workflow_name(const struct ps_workflow *workflow)
 {
-    if (json_array_size(list->json) == list->max) {
-        list->more = true;
-        json_decref(item);
-        return false;
-    }
-    return json_array_append_new(list->json, item) == 0;
+    return workflow != NULL ? json_sprintf("%s/%s", workflow->ns, workflow->name) : json_null();
 }
 
-static bool add_reclaim(void *user, const struct ps_artifact *artifact,
-                        const struct ps_reclaim *reclaim, const struct ps_workflow *workflow)
+static json_t *reclaim_json(const struct ps_reclaim_row *row)
 {
-    return append(
-        user,
-        json_pack(
-            "{s:o, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "url",
-            ps_json_text(artifact->url), "state", ps_reclaim_state_name(reclaim->state), "action",
-            reclaim->what == PS_RECLAIM_ARCHIVE ? "archive" : "delete", "event",
-            ps_reclaim_event_name(reclaim->event), "due_unix_s", (json_int_t)reclaim->due_unix_s,
-            "policy", ps_json_text(reclaim->policy), "where", ps_json_text(reclaim->where),
-            "reason", ps_json_text(reclaim->reason), "workflow",
-            workflow != NULL ? json_sprintf("%s/%s", workflow->ns, workflow->name) : json_null(),
-            "size_bytes",
-            artifact->has_size ? json_integer((json_int_t)artifact->size_bytes) : json_null()));
+    const struct ps_artifact *artifact = row->artifact;
+    const struct ps_reclaim *reclaim = row->reclaim;
+    const struct ps_hold *hold = row->hold;
+
+    return json_pack(
+        "{s:o, s:s, s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:s, s:o, s:o, s:b, s:o, s:o, s:o}", "url",
+        ps_json_text(artifact->url), "state", ps_reclaim_state_name(reclaim->state), "action",
+        reclaim->what == PS_RECLAIM_ARCHIVE ? "archive" : "delete", "event",
+        ps_reclaim_event_name(reclaim->event), "due", ps_json_time(reclaim->due_unix_s * 1000),
+        "due_unix_s", (json_int_t)reclaim->due_unix_s, "policy", ps_json_text(reclaim->policy),
+        "where", ps_json_text(reclaim->where), "reason", ps_json_text(reclaim->reason), "digest",
+        reclaim->digest, "workflow", workflow_name(row->workflow), "size_bytes",
+        artifact->has_size ? json_integer((json_int_t)artifact->size_bytes) : json_null(), "held",
+        (int)(hold != NULL), "hold_url", hold != NULL ? ps_json_text(hold->url) : json_null(),
+        "hold_why", hold != NULL ? ps_json_text(hold->why) : json_null(), "hold_until",
+        hold != NULL ? ps_json_time(hold->until_unix_s * 1000) : json_null());
 }
 
-enum ps_code ps_admin_reclaims(const struct ps_admin_context *context, json_t **json_out,
-                               struct ps_err *err)
+static bool add_reclaim(void *user, const struct ps_reclaim_row *row)
 {
-    struct list list = { .json = json_array(), .max = RECLAIMS_MAX };
-    enum ps_code code = PS_OK;
-
-    if (context->state != NULL && list.json != NULL) {
-        code = ps_reclaim_each(context->state, "", INT64_MAX, add_reclaim, &list, err);
-    }
-    if (code != PS_OK) {
-        json_decref(list.json);
-        return code;
-    }
-    *json_out = json_pack("{s:o, s:b}", "reclaims", list.json, "more", (int)list.more);
-    return *json_out != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    return ps_admin_list_push(user, reclaim_json(row));
 }
 
-static const char *or_empty(const char *text)
-{
-    return text != NULL ? text : "";
-}
-
-static bool add_decision(void *user, const struct ps_decision_entry *entry)
-{
-    return append(user, json_pack("{s:I, s:s, s:o, s:o, s:o, s:o}", "at_unix_ms",
-                                  (json_int_t)entry->at_unix_ms, "what",
-                                  ps_decision_kind_name(entry->kind), "url",
-                                  ps_json_text(or_empty(entry->url)), "policy",
-                                  ps_json_text(or_empty(entry->policy)), "where",
-                                  ps_json_text(or_empty(entry->where)), "reason",
-                                  ps_json_text(or_empty(entry->reason))));
-}
-
-enum ps_code ps_admin_decisions(const struct ps_admin_context *context, json_t **json_out,
+static enum ps_code parse_query(const struct ps_admin_context *context,
+                                const struct ps_target *target, struct ps_reclaim_query *query,
                                 struct ps_err *err)
 {
-    struct list list = { .json = json_array(), .max = DECISIONS_MAX };
-    enum ps_code code = PS_OK;
+    uint64_t after_due = 0;
+    enum ps_code code = ps_admin_now(context, target, &query->now_unix_s, err);
 
-    if (context->state != NULL && list.json != NULL) {
-        code = ps_decision_each(context->state, 0, true, add_decision, &list, err);
+    query->due_max_unix_s = INT64_MAX;
+    query->row_count_max = ROWS_MAX;
+    query->prefix = ps_target_arg(target, "prefix");
+    if (code == PS_OK) {
+        code = ps_admin_arg_number(target, "due_max_unix_s", &query->due_max_unix_s, err);
     }
-    if (code != PS_OK) {
-        json_decref(list.json);
-        return code;
-    }
-    *json_out = json_pack("{s:o}", "decisions", list.json);
-    return *json_out != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
-}
-
-/* --- changes --- */
-
-struct ps_admin_change {
-    struct ps_job job;
-    struct ps_state *state;
-    enum ps_admin_verb verb;
-    char *url;
-    char *why;
-    int64_t now_unix_s;
-    void (*done)(void *user, const struct ps_err *err); /* NULL = abandoned */
-    void *user;
-};
-
-bool ps_admin_verb_parse(const char *text, enum ps_admin_verb *verb_out)
-{
-    static const char *const names[] = {
-        [PS_ADMIN_HOLD] = "hold",
-        [PS_ADMIN_RELEASE] = "release",
-        [PS_ADMIN_CANCEL] = "cancel",
-    };
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(names[i], text) == 0) {
-            *verb_out = (enum ps_admin_verb)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static void change_free(struct ps_admin_change *change)
-{
-    free(change->url);
-    free(change->why);
-    free(change);
-}
-
-static enum ps_code hold(struct ps_admin_change *change, struct ps_err *err)
-{
-    const struct ps_hold hold = {
-        .url = change->url,
-        .since_unix_s = change->now_unix_s,
-        .why = change->why,
-    };
-    uint64_t deleting_count = 0;
-    enum ps_code code = ps_hold_set(change->state, &hold, &deleting_count, err);
-
-    if (code == PS_OK && deleting_count > 0) {
-        code = ps_err_set(err, PS_E_PARTIAL, "%s: held, but some are being deleted at this moment",
-                          change->url);
+    if (code == PS_OK) {
+        code = ps_admin_arg_after(target, &after_due, &query->after_number, err);
+        query->after_due_unix_s = (int64_t)after_due;
     }
     return code;
 }
 
-static enum ps_code release(struct ps_admin_change *change, struct ps_err *err)
+enum ps_code ps_admin_reclaims(const struct ps_admin_context *context,
+                               const struct ps_target *target, json_t **json_out,
+                               struct ps_err *err)
 {
-    bool found = false;
-    enum ps_code code =
-        ps_hold_release(change->state, change->url, change->now_unix_s, &found, err);
+    struct ps_reclaim_query query = { .prefix = NULL };
+    struct ps_admin_list list = { .items = NULL };
+    bool more = false;
+    char next[64];
+    enum ps_code code = parse_query(context, target, &query, err);
 
-    return code != PS_OK || found
-               ? code
-               : ps_err_set(err, PS_E_NOT_FOUND, "%s: is not on hold", change->url);
+    if (code == PS_OK) {
+        code = ps_admin_list_init(&list, target, err);
+    }
+    if (code == PS_OK && context->state != NULL) {
+        code = ps_reclaim_each(context->state, &query, add_reclaim, &list, &more, err);
+    }
+    if (code != PS_OK) {
+        ps_admin_list_clear(&list);
+        return code;
+    }
+    (void)snprintf(next, sizeof(next), "%" PRIu64 "-%" PRIu64, (uint64_t)query.after_due_unix_s,
+                   query.after_number);
+    return ps_admin_list_finish(&list, "reclaims", more ? next : NULL, json_out, err);
 }
 
-static enum ps_code cancel(struct ps_admin_change *change, struct ps_err *err)
-{
-    uint64_t count = 0;
-    enum ps_code code =
-        ps_reclaim_cancel(change->state, change->url, change->why, change->now_unix_s, &count, err);
+/* --- holds --- */
 
-    return code != PS_OK || count > 0
-               ? code
-               : ps_err_set(err, PS_E_NOT_FOUND, "%s: nothing is planned for it", change->url);
+struct holds {
+    struct ps_admin_list list;
+    uint64_t skip_count; /* of the pages before */
+    uint64_t count;
+};
+
+static bool add_hold(void *user, const struct ps_hold *hold)
+{
+    struct holds *holds = user;
+
+    if (holds->count < holds->skip_count) {
+        holds->count++;
+        return true;
+    }
+    if (!ps_admin_list_push(&holds->list,
+                            json_pack("{s:o, s:o, s:o, s:I, s:o}", "url", ps_json_text(hold->url),
+                                      "since", ps_json_time(hold->since_unix_s * 1000), "until",
+                                      ps_json_time(hold->until_unix_s * 1000), "until_unix_s",
+                                      (json_int_t)hold->until_unix_s, "why",
+                                      ps_json_text(hold->why)))) {
+        return false;
+    }
+    holds->count++;
+    return true;
 }
 
-static void run_change(struct ps_job *job)
+enum ps_code ps_admin_holds(const struct ps_admin_context *context, const struct ps_target *target,
+                            json_t **json_out, struct ps_err *err)
 {
-    struct ps_admin_change *change = job->user;
+    struct holds holds = { .count = 0 };
+    uint64_t none = 0;
+    char next[32];
+    enum ps_code code = ps_admin_arg_after(target, &holds.skip_count, &none, err);
 
-    switch (change->verb) {
-    case PS_ADMIN_HOLD:
-        job->code = hold(change, &job->err);
-        break;
-    case PS_ADMIN_RELEASE:
-        job->code = release(change, &job->err);
-        break;
-    case PS_ADMIN_CANCEL:
-        job->code = cancel(change, &job->err);
-        break;
+    if (code == PS_OK) {
+        code = ps_admin_list_init(&holds.list, target, err);
     }
+    if (code == PS_OK && context->state != NULL) {
+        code = ps_hold_each(context->state, add_hold, &holds, err);
+    }
+    if (code != PS_OK) {
+        ps_admin_list_clear(&holds.list);
+        return code;
+    }
+    (void)snprintf(next, sizeof(next), "%" PRIu64, holds.count);
+    return ps_admin_list_finish(&holds.list, "holds", holds.list.full ? next : NULL, json_out, err);
 }
 
-static void on_changed(struct ps_job *job)
-{
-    struct ps_admin_change *change = job->user;
+/* --- decisions --- */
 
-    if (change->done != NULL) {
-        change->done(change->user, job->code != PS_OK ? &job->err : NULL);
-    }
-    change_free(change);
+static json_t *text_or_empty(const char *text)
+{
+    return ps_json_text(text != NULL ? text : "");
 }
 
-enum ps_code ps_admin_change_start(struct ps_admin_change **change_out, uv_loop_t *loop,
-                                   const struct ps_admin_context *context, enum ps_admin_verb verb,
-                                   const char *url, const char *who,
-                                   void (*done)(void *user, const struct ps_err *err), void *user,
-                                   struct ps_err *err)
+json_t *ps_admin_decision_json(const struct ps_decision_entry *entry)
 {
-    struct ps_admin_change *change;
-
-    if (url == NULL || strstr(url, "://") == NULL) {
-        return ps_err_set(err, PS_E_INVALID, "url=: write s3://BUCKET/KEY");
-    }
-    change = calloc(1, sizeof(*change));
-    if (change == NULL) {
-        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
-    }
-    change->state = context->state;
-    change->verb = verb;
-    change->url = ps_strdup(url);
-    change->why = ps_str_format("by %s", who);
-    change->now_unix_s = ps_clock_unix_ms(context->clock) / 1000;
-    change->done = done;
-    change->user = user;
-    if (change->url == NULL || change->why == NULL) {
-        change_free(change);
-        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
-    }
-    ps_job_start(&change->job, loop, change, run_change, on_changed);
-    *change_out = change;
-    return PS_OK;
+    return json_pack("{s:o, s:I, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b}", "at",
+                     ps_json_time(entry->at_unix_ms), "at_unix_ms", (json_int_t)entry->at_unix_ms,
+                     "what", ps_decision_kind_name(entry->kind), "url", text_or_empty(entry->url),
+                     "event", entry->event != 0 ? ps_reclaim_event_name(entry->event) : "", "due",
+                     ps_json_time(entry->due_unix_s * 1000), "policy", text_or_empty(entry->policy),
+                     "where", text_or_empty(entry->where), "reason", text_or_empty(entry->reason),
+                     "digest", text_or_empty(entry->digest), "delete_marker",
+                     (int)entry->delete_marker);
 }
 
-void ps_admin_change_abandon(struct ps_admin_change *change)
+static bool add_decision(void *user, const struct ps_decision_entry *entry)
 {
-    if (change != NULL) {
-        change->done = NULL;
+    return ps_admin_list_push(user, ps_admin_decision_json(entry));
+}
+
+enum ps_code ps_admin_decisions(const struct ps_admin_context *context,
+                                const struct ps_target *target, json_t **json_out,
+                                struct ps_err *err)
+{
+    struct ps_decision_query query = { .newest_first = true };
+    struct ps_admin_list list = { .items = NULL };
+    uint64_t before_ms = 0;
+    bool more = false;
+    char next[64];
+    enum ps_code code = ps_admin_arg_number(target, "since_unix_ms", &query.since_unix_ms, err);
+
+    if (code == PS_OK) {
+        code = ps_admin_arg_after(target, &before_ms, &query.before_sequence, err);
+        query.before_unix_ms = (int64_t)before_ms;
     }
+    if (code == PS_OK) {
+        code = ps_admin_list_init(&list, target, err);
+    }
+    if (code == PS_OK && context->state != NULL) {
+        code = ps_decision_each(context->state, &query, add_decision, &list, &more, err);
+    }
+    if (code != PS_OK) {
+        ps_admin_list_clear(&list);
+        return code;
+    }
+    (void)snprintf(next, sizeof(next), "%" PRIu64 "-%" PRIu64, (uint64_t)query.before_unix_ms,
+                   query.before_sequence);
+    return ps_admin_list_finish(&list, "decisions", more ? next : NULL, json_out, err);
 }

@@ -1,12 +1,22 @@
 #include "serve/admin_state.h"
 
+#include "serve/admin_list.h"
 #include "serve/json_text.h"
 #include "state/checkpoint.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <unistd.h>
 
-/** Most entries of a list. Lower: some are not seen. Higher: a large answer held in memory. */
-#define LIST_MAX 1000
+/** Most streams told of. Lower: some are not seen. Higher: a large answer held in memory. */
+#define STREAMS_MAX 1000
+
+enum ps_code ps_admin_now(const struct ps_admin_context *context, const struct ps_target *target,
+                          int64_t *now_unix_s_out, struct ps_err *err)
+{
+    *now_unix_s_out = ps_clock_unix_ms(context->clock) / 1000;
+    return ps_admin_arg_number(target, "now_unix_s", now_unix_s_out, err);
+}
 
 static enum ps_code hand_out(json_t *json, json_t **json_out, struct ps_err *err)
 {
@@ -32,36 +42,65 @@ static const char *phase_name(enum ps_upload_phase phase)
     return "unknown";
 }
 
-static bool add_upload(void *user, const struct ps_upload_record *record)
+struct uploads {
+    struct ps_admin_list list;
+    uint64_t skip_count; /* of the pages before */
+    uint64_t count;
+};
+
+static json_t *upload_json(const struct ps_upload_record *record)
 {
-    json_t *list = user;
     bool is_file = record->source.kind == PS_SOURCE_FILE;
 
-    (void)json_array_append_new(
-        list,
-        json_pack("{s:I, s:o, s:s, s:b, s:I, s:I, s:o, s:I}", "id", (json_int_t)record->number,
-                  "url", ps_json_text(record->url), "state", phase_name(record->phase), "running",
-                  (int)ps_owner_is_alive(&record->owner), "pid", (json_int_t)record->owner.pid,
-                  "done_bytes", (json_int_t)record->done_size_bytes, "size_bytes",
-                  is_file ? json_integer((json_int_t)record->source.size_bytes) : json_null(),
-                  "created_unix_ms", (json_int_t)record->created_unix_ms));
-    return json_array_size(list) < LIST_MAX;
+    return json_pack(
+        "{s:I, s:o, s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:I, s:b, s:I}", "id",
+        (json_int_t)record->number, "url", ps_json_text(record->url), "state",
+        phase_name(record->phase), "upload_id",
+        ps_json_text(record->upload_id != NULL ? record->upload_id : ""), "source",
+        ps_json_text(record->source_path != NULL ? record->source_path : "-"), "size_bytes",
+        is_file ? json_integer((json_int_t)record->source.size_bytes) : json_null(), "done_bytes",
+        (json_int_t)record->done_size_bytes, "parts", (json_int_t)record->part_count, "done_parts",
+        (json_int_t)record->done_part_count, "created", ps_json_time(record->created_unix_ms),
+        "created_unix_ms", (json_int_t)record->created_unix_ms, "running",
+        (int)ps_owner_is_alive(&record->owner), "pid", (json_int_t)record->owner.pid);
 }
 
-enum ps_code ps_admin_uploads(const struct ps_admin_context *context, json_t **json_out,
-                              struct ps_err *err)
+static bool add_upload(void *user, const struct ps_upload_record *record)
 {
-    json_t *list = json_array();
-    enum ps_code code = PS_OK;
+    struct uploads *uploads = user;
 
-    if (list != NULL && context->state != NULL) {
-        code = ps_checkpoint_each(context->state, add_upload, list, err);
+    if (uploads->count < uploads->skip_count) {
+        uploads->count++;
+        return true;
+    }
+    if (!ps_admin_list_push(&uploads->list, upload_json(record))) {
+        return false;
+    }
+    uploads->count++;
+    return true;
+}
+
+enum ps_code ps_admin_uploads(const struct ps_admin_context *context,
+                              const struct ps_target *target, json_t **json_out, struct ps_err *err)
+{
+    struct uploads uploads = { .count = 0 };
+    uint64_t none = 0;
+    char next[32];
+    enum ps_code code = ps_admin_arg_after(target, &uploads.skip_count, &none, err);
+
+    if (code == PS_OK) {
+        code = ps_admin_list_init(&uploads.list, target, err);
+    }
+    if (code == PS_OK && context->state != NULL) {
+        code = ps_checkpoint_each(context->state, add_upload, &uploads, err);
     }
     if (code != PS_OK) {
-        json_decref(list);
+        ps_admin_list_clear(&uploads.list);
         return code;
     }
-    return hand_out(json_pack("{s:o}", "uploads", list), json_out, err);
+    (void)snprintf(next, sizeof(next), "%" PRIu64, uploads.count);
+    return ps_admin_list_finish(&uploads.list, "uploads", uploads.list.full ? next : NULL, json_out,
+                                err);
 }
 
 /* --- streams --- */
@@ -70,7 +109,7 @@ static void add_stream(void *user, const struct ps_gateway_stream *stream)
 {
     json_t *list = user;
 
-    if (json_array_size(list) < LIST_MAX) {
+    if (json_array_size(list) < STREAMS_MAX) {
         (void)json_array_append_new(
             list, json_pack("{s:s, s:o, s:s, s:s, s:I, s:I, s:I}", "store", stream->store, "key",
                             ps_json_text(stream->key), "remote", stream->remote, "subject",
@@ -80,11 +119,12 @@ static void add_stream(void *user, const struct ps_gateway_stream *stream)
     }
 }
 
-enum ps_code ps_admin_streams(const struct ps_admin_context *context, json_t **json_out,
-                              struct ps_err *err)
+enum ps_code ps_admin_streams(const struct ps_admin_context *context,
+                              const struct ps_target *target, json_t **json_out, struct ps_err *err)
 {
     json_t *list = json_array();
 
+    (void)target;
     if (list != NULL && context->gateway != NULL) {
         ps_gateway_each_stream(context->gateway, add_stream, list);
     }
@@ -131,14 +171,15 @@ static bool count_upload(void *user, const struct ps_upload_record *record)
     return true;
 }
 
-enum ps_code ps_admin_status(const struct ps_admin_context *context, json_t **json_out,
-                             struct ps_err *err)
+enum ps_code ps_admin_status(const struct ps_admin_context *context, const struct ps_target *target,
+                             json_t **json_out, struct ps_err *err)
 {
     bool runs = context->gateway != NULL;
     int64_t up_ms = ps_clock_unix_ms(context->clock) - context->started_unix_ms;
     struct upload_counts counts = { 0 };
     enum ps_code code = PS_OK;
 
+    (void)target;
     if (context->state != NULL) {
         code = ps_checkpoint_each(context->state, count_upload, &counts, err);
     }

@@ -11,7 +11,7 @@
 #include "serve/gateway.h"
 
 #include "serve/access.h"
-#include "serve/admin_reclaims.h"
+#include "serve/admin_change.h"
 #include "serve/admin_state.h"
 #include "serve/httpd.h"
 #include "serve/object_headers.h"

@@ -2,10 +2,12 @@
 
 #include "base/encode.h"
 #include "base/str.h"
+#include "serve/admin_route.h"
 #include "serve/listing.h"
 #include "serve/media_type.h"
 #include "serve/page.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,16 +115,36 @@ void ps_gateway_page_file(struct ps_exchange *exchange, const char *name)
 
 /* --- what the script asks for --- */
 
-static void on_changed(void *user, const struct ps_err *err)
+static void on_changed(void *user, json_t *json, const struct ps_err *err)
 {
     struct ps_exchange *exchange = user;
 
+    (void)json;
     exchange->change = NULL;
     if (err != NULL) {
         ps_gateway_fail(exchange, err->code == PS_E_NOT_FOUND ? 404 : 409, "%s", err->message);
     } else {
         send_file(exchange, "application/json", "{}", 2);
     }
+}
+
+static enum ps_code start_change(struct ps_exchange *exchange, enum ps_admin_verb verb,
+                                 struct ps_err *err)
+{
+    char *why = ps_str_format("by %s", exchange->access.subject);
+    const struct ps_admin_change_options options = {
+        .loop = exchange->gateway->loop,
+        .context = exchange->gateway->admin,
+        .verb = verb,
+        .url = ps_target_arg(&exchange->target, "url"),
+        .why = why,
+        .done = on_changed,
+        .user = exchange,
+    };
+    enum ps_code code = ps_admin_change_start(&exchange->change, &options, err);
+
+    free(why);
+    return code;
 }
 
 /* A page of another site can have a browser send a POST with the user's login, but not with this header. */
@@ -134,57 +156,52 @@ static void change(struct ps_exchange *exchange, enum ps_admin_verb verb)
         ps_gateway_fail(exchange, 400, "a POST of purser's own page");
     } else if (exchange->access.level != PS_ACCESS_OPERATE) {
         ps_gateway_fail(exchange, 403, "this token may not: it is not one to operate with");
-    } else if (ps_admin_change_start(
-                   &exchange->change, exchange->gateway->loop, exchange->gateway->admin, verb,
-                   ps_target_arg(&exchange->target, "url"), exchange->access.subject, on_changed,
-                   exchange, &err) != PS_OK) {
+    } else if (start_change(exchange, verb, &err) != PS_OK) {
         ps_gateway_fail(exchange, 400, "%s", err.message);
     }
 }
 
-static void tell(struct ps_exchange *exchange,
-                 enum ps_code (*handle)(const struct ps_admin_context *context, json_t **json_out,
-                                        struct ps_err *err))
+static void tell(struct ps_exchange *exchange, const struct ps_admin_route *route)
 {
     json_t *json = NULL;
     char *text = NULL;
     struct ps_err err = { 0 };
+    enum ps_code code =
+        ps_admin_route_answer(route, exchange->gateway->admin, &exchange->target, &json, &err);
 
-    if (handle(exchange->gateway->admin, &json, &err) == PS_OK) {
+    if (code == PS_OK) {
         text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
         json_decref(json);
     }
     if (text != NULL) {
         send_file(exchange, "application/json", text, strlen(text));
     } else {
-        ps_gateway_fail(exchange, 500, "%s", err.message);
+        ps_gateway_fail(exchange, code == PS_E_INVALID || code == PS_E_UNSUPPORTED ? 400 : 500,
+                        "%s", code != PS_OK ? err.message : "out of memory");
     }
     free(text);
 }
 
+/* What the page shows, by the handlers of the admin socket; explain and the like are the operator's. */
 void ps_gateway_api(struct ps_exchange *exchange, const char *name)
 {
-    static const struct {
-        const char *name;
-        enum ps_code (*handle)(const struct ps_admin_context *context, json_t **json_out,
-                               struct ps_err *err);
-    } rows[] = {
-        { "status", ps_admin_status },       { "uploads", ps_admin_uploads },
-        { "streams", ps_admin_streams },     { "reclaims", ps_admin_reclaims },
-        { "decisions", ps_admin_decisions },
-    };
+    static const char *const told[] = { "status",   "uploads", "streams",
+                                        "reclaims", "holds",   "decisions" };
     enum ps_admin_verb verb;
+    char path[32];
 
     if (!may_look(exchange)) {
         return;
     }
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (strcmp(rows[i].name, name) == 0 && !exchange->is_post) {
-            tell(exchange, rows[i].handle);
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+        if (strcmp(told[i], name) == 0 && !exchange->is_post) {
+            (void)snprintf(path, sizeof(path), "/v1/%s", name);
+            tell(exchange, ps_admin_route_find(path));
             return;
         }
     }
-    if (ps_admin_verb_parse(name, &verb)) {
+    if (ps_admin_verb_parse(name, &verb) &&
+        (verb == PS_ADMIN_HOLD || verb == PS_ADMIN_RELEASE || verb == PS_ADMIN_CANCEL)) {
         change(exchange, verb);
     } else {
         ps_gateway_fail(exchange, 404, "nothing is here");

@@ -3,6 +3,8 @@
 #include "base/buf.h"
 #include "base/str.h"
 
+#include <time.h>
+
 json_t *ps_json_text(const char *s)
 {
     json_t *text = json_string(s);
@@ -25,4 +27,23 @@ json_t *ps_json_text(const char *s)
     text = json_string(ps_buf_peek(&buf));
     ps_buf_clear(&buf);
     return text;
+}
+
+const char *ps_json_time_text(int64_t unix_ms, char *text)
+{
+    time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm parts;
+
+    text[0] = '\0';
+    if (unix_ms != 0 && gmtime_r(&seconds, &parts) != NULL) {
+        (void)strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    }
+    return text;
+}
+
+json_t *ps_json_time(int64_t unix_ms)
+{
+    char text[32];
+
+    return json_string(ps_json_time_text(unix_ms, text));
 }

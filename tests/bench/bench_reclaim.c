@@ -402,23 +402,22 @@ static void complete(struct bench *bench)
     free(names);
 }
 
-static bool list_one(void *user, const struct ps_artifact *artifact,
-                     const struct ps_reclaim *reclaim, const struct ps_workflow *workflow)
+static bool list_one(void *user, const struct ps_reclaim_row *row)
 {
     struct bench *bench = user;
 
-    (void)artifact;
-    (void)reclaim;
-    (void)workflow;
+    (void)row;
     return ++bench->listed < 1000;
 }
 
 static void list(struct bench *bench)
 {
     double start_s = now_s(CLOCK_MONOTONIC);
+    struct ps_reclaim_query query = { .due_max_unix_s = NOW + 2 * DAY, .now_unix_s = NOW };
+    bool more = false;
     struct ps_err err;
 
-    require(ps_reclaim_each(bench->state, "", NOW + 2 * DAY, list_one, bench, &err), &err);
+    require(ps_reclaim_each(bench->state, &query, list_one, bench, &more, &err), &err);
     (void)printf("bench_reclaim: ls --due   %8.3f ms for the first %" PRIu64 "\n",
                  (now_s(CLOCK_MONOTONIC) - start_s) * 1e3, bench->listed);
 }

@@ -48,7 +48,7 @@ def reclaims(rig):
         rig.run("put", "-q", small, rig.url(key), "--workflow", "argo/w", "--gc", "OnWorkflowCompletion", *later)
     agent = Agent(rig, top="reclaim: { interval: 1s }\n")
     path = rig.dir / "state" / "admin.socket"
-    assert ask(path, "POST", f"/v1/hold?url={rig.url('gc/held')}") == (200, {})
+    assert ask(path, "POST", f"/v1/hold?url={rig.url('gc/held')}") == (200, {"count": 1, "url": rig.url("gc/held")})
     assert ask(path, "POST", "/v1/hold?url=nothing")[0] == 422
     assert ask(path, "POST", f"/v1/release?url={rig.url('gc/none')}")[0] == 404
     rig.run("workflow", "argo/w", "completed", "--status", "Succeeded")
@@ -124,7 +124,7 @@ def main():
         assert "90-few.lua" in err and "'tries again' fails" in err, err
         assert json.loads(rig.run("status", "--json")[0])["policy_digest"] == after
 
-        assert ask(path, "GET", "/v1/uploads") == (200, {"uploads": []})
+        assert ask(path, "GET", "/v1/uploads") == (200, {"uploads": [], "next": None})
         assert ask(path, "GET", "/v1/nothing")[0] == 404
         policies_told = ask(path, "GET", "/v1/policy")[1]
         assert policies_told["digest"] == after and "few" in [p["name"] for p in policies_told["policies"]], policies_told

@@ -143,13 +143,25 @@ def the_fuse(rig):
     _, err = rig.run("reclaims", "run", "--max", "11", expect=8)
     _, err = rig.run("reclaims", "run", "--max", "many", expect=2)
     assert all(exists(rig, f"fuse/{i:03}") for i in range(count))
-    out, _ = rig.run("reclaims", "run", "--dry-run", "--max", "100%")
+    out, err = rig.run("reclaims", "run", "--dry-run", "--max", "100%")
+    assert f"would delete {count} " in err and "deleted" not in err, err
     assert sum(line.startswith("delete ") for line in out.splitlines()) == count, out[:200]
     assert all(exists(rig, f"fuse/{i:03}") for i in range(count)), "a dry run deleted"
     _, result = swept(rig, "--max", str(count))
     assert result["deleted"] == count and not any(exists(rig, f"fuse/{i:03}") for i in range(count))
     del rig.env["PURSER_RECLAIM_FUSE_COUNT"]
     print("ok  the fuse stops before the first delete; a dry run deletes nothing")
+
+
+def first_dry_run(rig):
+    put(rig, "first/kept", "--workflow", "argo/before", "--gc", "Never")
+    _, err = rig.run("reclaims", "run", "--dry-run")
+    assert "would be the first run" in err and "others than before" not in err, err
+    _, err = rig.run("reclaims", "run", "--log-level", "info")
+    assert "others than before" not in err, err
+    _, err = rig.run("reclaims", "run", "--dry-run")
+    assert "note:" not in err, err
+    print("ok  a first dry run compares with no policies that were never there")
 
 
 def faulty_policies(rig):
@@ -349,6 +361,7 @@ def an_unreachable_store(rig):
 
 def main():
     with Rig(sys.argv[1]) as rig:
+        first_dry_run(rig)
         two_strategies(rig)
         delays(rig)
         holds(rig)

@@ -241,6 +241,7 @@ static void real_hold(struct world *world, int url, bool held)
     char text[32];
     const struct ps_hold hold = { .url = text, .since_unix_s = world->now, .why = "test" };
     uint64_t deleting = 0;
+    uint64_t queued = 0;
     bool found = false;
     struct ps_err err;
 
@@ -248,7 +249,7 @@ static void real_hold(struct world *world, int url, bool held)
     if (held) {
         require(ps_hold_set(world->state, &hold, &deleting, &err), &err);
     } else {
-        require(ps_hold_release(world->state, text, world->now, &found, &err), &err);
+        require(ps_hold_release(world->state, text, world->now, &found, &queued, &err), &err);
     }
 }
 
