@@ -14,6 +14,24 @@ async function fetched(page, link) {
   return { name: download.suggestedFilename(), sha256: crypto.createHash('sha256').update(data).digest('hex') }
 }
 
+// What is on hold says so, and has a button that ends just that; the lists follow.
+async function holdAndRelease(page) {
+  const row = page.locator('#reclaims tr').filter({ hasText: '/gc/later' })
+  await row.getByRole('button', { name: /^hold .*later$/ }).click()
+  await row.getByText(/^on hold until it is released: by token:/).waitFor()
+  await page.getByRole('status').getByText(/^hold: .*later$/).waitFor()
+  assert.strictEqual(await row.getByRole('button', { name: /^hold / }).count(), 0)
+  await page.locator('#holds').getByText('/gc/later').waitFor()
+  await row.getByRole('button', { name: /^release .*later$/ }).click()
+  await row.getByRole('button', { name: /^hold .*later$/ }).waitFor()
+  assert.strictEqual(await row.getByText('on hold').count(), 0)
+  await page.locator('#holds').getByText('/gc/later').waitFor({ state: 'detached' })
+  // One that a prefix holds is released with it, and is told so.
+  const below = page.locator('#reclaims tr').filter({ hasText: '/below/a' })
+  await below.getByText(/with all of .*\/below\/$/).waitFor()
+  assert.strictEqual(await below.getByRole('button', { name: /^release .*\/below\/$/ }).count(), 1)
+}
+
 async function withScripts(browser) {
   const context = await browser.newContext({ httpCredentials, acceptDownloads: true })
   const page = await context.newPage()
@@ -35,13 +53,14 @@ async function withScripts(browser) {
   assert.strictEqual(got.name, 'big \u00e9.bin')
   const archive = await fetched(page, page.getByRole('link', { name: 'all of dir/ as tar.gz' }))
   assert.strictEqual(archive.name, 'dir.tar.gz')
-  await page.getByText('in 7 d').waitFor()
+  await page.getByText('in 7 d').first().waitFor()
+  await holdAndRelease(page)
   await page.getByRole('button', { name: /^cancel .*later/ }).click()
   await page.getByText(/^cancel: .*later/).waitFor()
   await page.getByText('cancelled').or(page.getByText('by token:')).first().waitFor()
   assert.deepStrictEqual(errors, [])
   assert.ok(asked.every(one => one.startsWith(url)), `asked elsewhere: ${asked}`)
-  console.log('page: tree opened, download clicked and compared, a reclaim cancelled, nothing asked elsewhere')
+  console.log('page: tree opened, download clicked and compared, a reclaim held, released, cancelled, nothing asked elsewhere')
   await context.close()
 }
 
@@ -58,6 +77,12 @@ async function byKeyboard(browser) {
   }
   await page.keyboard.press('Enter')
   await page.getByRole('button', { name: 'open /a/main/dir/' }).waitFor()
+  // Hold and release without a mouse: the focus stays at the row, on the button that undoes it.
+  await page.getByRole('button', { name: /^hold .*\/gc\/keys$/ }).focus()
+  for (const verb of ['release', 'hold', 'release']) {
+    await page.keyboard.press('Enter')
+    await page.locator(`button[aria-label^="${verb} "][aria-label$="/gc/keys"]:focus`).waitFor()
+  }
   console.log('page: opened by keyboard alone')
   await context.close()
 }
@@ -68,6 +93,9 @@ async function onAPhone(browser) {
   for (const path of ['', 'a/main/', 'a/main/dir/']) {
     await page.goto(url + path)
     await page.waitForLoadState('networkidle')
+    if (path === '') {
+      await page.locator('#reclaims').getByText('on hold').first().waitFor()
+    }
     const [inner, all] = await page.evaluate(() => [window.innerWidth, document.documentElement.scrollWidth])
     assert.ok(all <= inner, `${path}: ${all} wide on ${inner}`)
   }

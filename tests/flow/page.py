@@ -20,8 +20,10 @@ def main():
         rig.run("put", "-q", big, rig.url("dir/big \u00e9.bin"))
         small = rig.dir / "small"
         small.write_bytes(b"bytes")
-        rig.run("put", "-q", small, rig.url("gc/later"), "--workflow", "argo/w", "--gc", "OnWorkflowCompletion",
-                "--label", "purser/reclaim-after=7d")
+        for key in ("gc/later", "gc/keys", "below/a"):
+            rig.run("put", "-q", small, rig.url(key), "--workflow", "argo/w", "--gc", "OnWorkflowCompletion",
+                    "--label", "purser/reclaim-after=7d")
+        rig.run("reclaims", "hold", rig.url("below/"))
         rig.run("workflow", "argo/w", "completed", "--status", "Succeeded")
         with Agent(rig) as agent:
             subprocess.run(["node", str(pathlib.Path(__file__).with_name("page.js")), f"http://127.0.0.1:{agent.port}/",

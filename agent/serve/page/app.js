@@ -121,15 +121,29 @@ function span(seconds) {
   return `${Math.round(seconds / unit)} ${name}`
 }
 
-function button(verb, url) {
+// The list is drawn anew after a click: who works by keyboard goes on at the same row.
+function focusRow(row) {
+  const buttons = [...byId('reclaims').querySelectorAll('button'), ...byId('holds').querySelectorAll('button')]
+  const same = buttons.find(one => one.dataset.row === row) ?? buttons[0]
+  same?.focus()
+}
+
+function button(verb, url, row = url) {
   const made = element('button', { type: 'button', textContent: verb })
   made.setAttribute('aria-label', `${verb} ${url}`)
+  made.dataset.row = row
   made.addEventListener('click', async () => {
     made.disabled = true
-    const answer = await fetch(`/api/${verb}?url=${encodeURIComponent(url)}`,
-      { method: 'POST', headers: { 'X-Purser-Page': '1' } })
-    byId('status').textContent = answer.ok ? `${verb}: ${url}` : await answer.text()
-    await refresh()
+    try {
+      const answer = await fetch(`/api/${verb}?url=${encodeURIComponent(url)}`,
+        { method: 'POST', headers: { 'X-Purser-Page': '1' } })
+      byId('said').textContent = answer.ok ? `${verb}: ${url}` : (await answer.text()).trim()
+      await refreshReclaims()
+    } catch (error) {
+      byId('said').textContent = error.message
+      made.disabled = false
+    }
+    focusRow(row)
   })
   return made
 }
@@ -142,9 +156,29 @@ function reclaimRow(reclaim, now, last) {
   line.setAttribute('aria-hidden', 'true')
   const what = element('span', { textContent: `${reclaim.action} ${reclaim.url}` })
   what.append(element('div', { className: 'faint', textContent: `${reclaim.policy}: ${reclaim.reason}` }))
+  if (reclaim.held) {
+    what.append(element('div', { className: 'held', textContent: `on hold ${until(reclaim.hold_until)}: ${holdReason(reclaim)}` }))
+  }
   const buttons = element('span', { className: 'buttons' })
-  buttons.append(button('hold', reclaim.url), button('cancel', reclaim.url))
+  // What a prefix holds is released with all below it: the button's name says so.
+  buttons.append(
+    reclaim.held ? button('release', reclaim.hold_url, reclaim.url) : button('hold', reclaim.url),
+    button('cancel', reclaim.url))
   return [element('span', {}, due, line), what, buttons]
+}
+
+const until = time => time ? `until ${time.slice(0, 16).replace('T', ' ')}` : 'until it is released'
+
+function holdReason(reclaim) {
+  return reclaim.hold_url === reclaim.url ? reclaim.hold_why : `${reclaim.hold_why}, with all of ${reclaim.hold_url}`
+}
+
+function holdRow(hold) {
+  const what = element('span', { textContent: hold.url })
+  what.append(element('div', { className: 'faint', textContent: `${until(hold.until)}: ${hold.why}` }))
+  const buttons = element('span', { className: 'buttons' })
+  buttons.append(button('release', hold.url))
+  return [what, buttons]
 }
 
 function decisionRow(decision) {
@@ -158,7 +192,9 @@ async function refreshReclaims() {
   const now = Date.now() / 1000
   const last = reclaims.length ? reclaims[reclaims.length - 1].due_unix_s : now
   show('reclaims', reclaims, () => table(['Due', 'What', ''], reclaims.map(r => reclaimRow(r, now, last))))
-  const { decisions } = await get('/api/decisions')
+  const { holds } = await get('/api/holds')
+  show('holds', holds, () => table(['What', ''], holds.map(holdRow)))
+  const { decisions } = await get('/api/decisions?limit=100')
   show('decisions', decisions, () => table(['At (UTC)', 'What'], decisions.map(decisionRow)))
 }
 
@@ -170,7 +206,7 @@ async function refresh() {
     const { uploads } = await get('/api/uploads')
     show('uploads', uploads, () => table(['Target', 'Done', 'State'],
       uploads.map(u => [u.url, bar(u.done_bytes, u.size_bytes), u.running ? 'running' : `interrupted (${u.state})`])))
-    if (!byId('reclaims').contains(document.activeElement)) {
+    if (!['reclaims', 'holds'].some(id => byId(id).contains(document.activeElement))) {
       await refreshReclaims() // not under somebody's fingers
     }
     const status = await get('/api/status')
