@@ -40,8 +40,10 @@ enum ps_code ps_gateway_link_make(struct ps_app *app, const char *url, uint32_t 
                                   char **link_out, struct ps_err *err)
 {
     const struct ps_store_settings *store = ps_settings_store_of_url(&app->settings, url);
-    int64_t expires_unix_s = ps_clock_unix_ms(app->clock) / 1000 + expires_s;
-    bool is_prefix = ps_str_has_suffix(url, "/");
+    struct ps_link link = {
+        .is_prefix = ps_str_has_suffix(url, "/"),
+        .expires_unix_s = ps_clock_unix_ms(app->clock) / 1000 + expires_s,
+    };
     char *path = NULL;
     struct ps_link_key key;
     struct ps_buf buf;
@@ -52,6 +54,8 @@ enum ps_code ps_gateway_link_make(struct ps_app *app, const char *url, uint32_t 
             err, PS_E_INVALID,
             "%s: lies below no store of the settings, so the gateway does not serve it", url);
     }
+    link.store = store->name;
+    link.key = key_of(store, url);
     ps_buf_init(&buf, 0);
     path = ps_gateway_link_key_path(app, err);
     code = path != NULL ? ps_link_key_load(&key, path, err) : err->code;
@@ -59,8 +63,7 @@ enum ps_code ps_gateway_link_make(struct ps_app *app, const char *url, uint32_t 
         code = append_base(app, &buf, err);
     }
     if (code == PS_OK) {
-        code = ps_signed_link_format(&buf, &key, store->name, key_of(store, url), is_prefix,
-                                     expires_unix_s, err);
+        code = ps_signed_link_format(&buf, &key, &link, err);
     }
     if (code == PS_OK) {
         *link_out = ps_buf_steal(&buf);

@@ -106,13 +106,13 @@ static bool has_control(const char *text)
     return false;
 }
 
-static enum ps_code append_path(struct ps_buf *buf, const char *store, const char *key,
-                                bool is_prefix, struct ps_err *err)
+static enum ps_code append_path(struct ps_buf *buf, const struct ps_link *link, struct ps_err *err)
 {
-    const char *slash = strrchr(key, '/');
-    char *path =
-        is_prefix ? ps_strndup(key, slash != NULL ? (size_t)(slash + 1 - key) : 0) : ps_strdup(key);
-    enum ps_code code = path != NULL ? ps_buf_append_format(buf, err, "/a/%s/", store)
+    const char *slash = strrchr(link->key, '/');
+    char *path = link->is_prefix
+                     ? ps_strndup(link->key, slash != NULL ? (size_t)(slash + 1 - link->key) : 0)
+                     : ps_strdup(link->key);
+    enum ps_code code = path != NULL ? ps_buf_append_format(buf, err, "/a/%s/", link->store)
                                      : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
 
     if (code == PS_OK) {
@@ -123,26 +123,26 @@ static enum ps_code append_path(struct ps_buf *buf, const char *store, const cha
 }
 
 enum ps_code ps_signed_link_format(struct ps_buf *buf, const struct ps_link_key *link_key,
-                                   const char *store, const char *key, bool is_prefix,
-                                   int64_t expires_unix_s, struct ps_err *err)
+                                   const struct ps_link *link, struct ps_err *err)
 {
     char hex[PS_HEX_SIZE(PS_SHA256_SIZE)];
     enum ps_code code;
 
-    if (has_control(key) || has_control(store)) {
+    if (has_control(link->key) || has_control(link->store)) {
         return ps_err_set(err, PS_E_INVALID, "a link cannot have control characters");
     }
-    if (!sign(link_key, store, is_prefix ? "prefix" : "key", key, expires_unix_s, hex)) {
+    if (!sign(link_key, link->store, link->is_prefix ? "prefix" : "key", link->key,
+              link->expires_unix_s, hex)) {
         return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
-    code = append_path(buf, store, key, is_prefix, err);
+    code = append_path(buf, link, err);
     if (code == PS_OK) {
-        code = ps_buf_append_format(buf, err, "?expires=%" PRId64, expires_unix_s);
+        code = ps_buf_append_format(buf, err, "?expires=%" PRId64, link->expires_unix_s);
     }
-    if (code == PS_OK && is_prefix) {
+    if (code == PS_OK && link->is_prefix) {
         code = ps_buf_append_str(buf, "&prefix=", err);
         if (code == PS_OK) {
-            code = ps_uri_encode(buf, key, PS_URI_KEEP_NONE, err);
+            code = ps_uri_encode(buf, link->key, PS_URI_KEEP_NONE, err);
         }
     }
     return code == PS_OK ? ps_buf_append_format(buf, err, "&sig=%s", hex) : code;

@@ -33,15 +33,22 @@ struct ps_link_key {
 PS_MUST_USE enum ps_code ps_link_key_load(struct ps_link_key *key_out, const char *path,
                                           struct ps_err *err);
 
+/** What a link lets read, and until when. */
+struct ps_link {
+    const char *store; /* its name */
+    const char *key;
+    bool is_prefix; /* key is that of all that may be read, and the link's path its directory */
+    int64_t expires_unix_s;
+};
+
 /**
- * Append "/a/STORE/KEY?expires=...&sig=..." to buf; with is_prefix key is the prefix, and the path its directory.
+ * Append "/a/STORE/KEY?expires=...&sig=..." to buf.
  *
  * Errors:  PS_E_INVALID for a key with control bytes; as ps_buf_append.
  */
 PS_MUST_USE enum ps_code ps_signed_link_format(struct ps_buf *buf,
                                                const struct ps_link_key *link_key,
-                                               const char *store, const char *key, bool is_prefix,
-                                               int64_t expires_unix_s, struct ps_err *err);
+                                               const struct ps_link *link, struct ps_err *err);
 
 enum ps_link_answer {
     PS_LINK_NONE,    /* no signature in the query */

@@ -24,10 +24,10 @@ static enum ps_link_answer check(const char *raw, const char *store, const char 
 
 static char *make(const char *store, const char *key, bool is_prefix, int64_t expires)
 {
+    const struct ps_link link = { store, key, is_prefix, expires };
     struct ps_buf buf = { 0 };
 
-    cr_assert_eq(ps_signed_link_format(&buf, &link_key, store, key, is_prefix, expires, NULL),
-                 PS_OK);
+    cr_assert_eq(ps_signed_link_format(&buf, &link_key, &link, NULL), PS_OK);
     return ps_buf_steal(&buf);
 }
 
