@@ -22,15 +22,13 @@ struct runner {
     struct ps_lua_host host;
     struct ps_decider decider;
     struct ps_policy_set *set;
-    const char *test_path;
+    const struct ps_policy_test *test;
     char *text;
     size_t text_size_bytes;
     int table_ref; /* what the file returned */
     enum ps_hook hook;
     lua_Integer row; /* that is run */
     struct ps_policy_test_report *report;
-    ps_policy_row_fn on_row;
-    void *user;
     uint64_t fault_count;
 };
 
@@ -182,7 +180,7 @@ static int run_row(lua_State *lua)
     }
     runner->report->row_count++;
     runner->report->failed_count += good ? 0 : 1;
-    runner->on_row(runner->user, name, good ? NULL : why);
+    runner->test->on_row(runner->test->user, name, good ? NULL : why);
     return 0;
 }
 
@@ -229,14 +227,14 @@ static int load_tests(lua_State *lua)
 
 static enum ps_code read_text(struct runner *runner, struct ps_err *err)
 {
-    FILE *file = fopen(runner->test_path, "re");
+    FILE *file = fopen(runner->test->test_path, "re");
     struct ps_buf text;
     char chunk[4096];
     size_t got_bytes;
     enum ps_code code = PS_OK;
 
     if (file == NULL) {
-        return ps_err_set_errno(err, errno, "%s", runner->test_path);
+        return ps_err_set_errno(err, errno, "%s", runner->test->test_path);
     }
     ps_buf_init(&text, 4 * PS_POLICY_FILE_SIZE_MAX);
     do {
@@ -256,7 +254,7 @@ static enum ps_code name_file(const struct runner *runner, struct ps_err *err)
     struct ps_err own = *err;
 
     message = strncmp(message, "test:", 5) == 0 ? own.message + 5 : own.message;
-    return ps_err_set(err, PS_E_INVALID, "%s:%s%s", runner->test_path,
+    return ps_err_set(err, PS_E_INVALID, "%s:%s%s", runner->test->test_path,
                       message == own.message ? " " : "", message);
 }
 
@@ -292,26 +290,24 @@ static void note_hooks(void *user, const struct ps_policy_info *info)
     ps_str_copy(report->policy_name, sizeof(report->policy_name), info->name);
 }
 
-enum ps_code ps_policy_test_run(const struct ps_policy_options *options, const char *policy_path,
-                                const char *test_path, ps_policy_row_fn on_row, void *user,
+enum ps_code ps_policy_test_run(const struct ps_policy_options *options,
+                                const struct ps_policy_test *test,
                                 struct ps_policy_test_report *report, struct ps_err *err)
 {
     struct ps_policy_options one = *options;
-    struct runner runner = {
-        .test_path = test_path, .report = report, .on_row = on_row, .user = user
-    };
+    struct runner runner = { .test = test, .report = report };
     struct ps_lua_limits limits = options->limits;
     enum ps_code code;
 
     limits.call_ms = ROW_MS;
     memset(report, 0, sizeof(*report));
-    one.only_file = policy_path;
+    one.only_file = test->policy_path;
     code = ps_policy_set_load(&runner.set, &one, err);
     if (code == PS_OK) {
         ps_policy_set_each(runner.set, note_hooks, report);
         runner.decider = ps_policy_set_decider(runner.set);
     }
-    if (code == PS_OK && test_path != NULL) {
+    if (code == PS_OK && test->test_path != NULL) {
         code = read_text(&runner, err);
         if (code == PS_OK) {
             code = ps_lua_host_init(&runner.host, &limits, options->clock, options->log, err);

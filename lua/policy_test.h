@@ -21,16 +21,23 @@ struct ps_policy_test_report {
     char policy_name[64];
 };
 
+/** What is tested, and who is told. */
+struct ps_policy_test {
+    const char *policy_path;
+    const char *test_path; /* NULL: only look which hooks the policy has */
+    ps_policy_row_fn on_row;
+    void *user; /* of on_row */
+};
+
 /**
- * Run all rows of test_path against the policy at policy_path. test_path NULL: only look which hooks the policy has.
+ * Run all rows of test->test_path against the policy at test->policy_path.
  *
  * options: its clock, log, limits and digest; the test file runs in the sandbox too, within the same limits a row.
  * Errors:  those of ps_policy_set_load; PS_E_INVALID "FILE: ..." for a test file that does not load, an unknown field,
  *          a row without name.
  */
 PS_MUST_USE enum ps_code ps_policy_test_run(const struct ps_policy_options *options,
-                                            const char *policy_path, const char *test_path,
-                                            ps_policy_row_fn on_row, void *user,
+                                            const struct ps_policy_test *test,
                                             struct ps_policy_test_report *report,
                                             struct ps_err *err);
 

@@ -186,26 +186,16 @@ static PS_MAY_RAISE void ask_retry(lua_State *lua, const struct ps_decider *deci
     }
 }
 
-static PS_MAY_RAISE void ask_reclaim(lua_State *lua, const struct ps_decider *decider, int row,
-                                     int facts, int64_t now_unix_s,
-                                     struct ps_policy_decided *decided)
+static PS_MAY_RAISE struct ps_artifact_facts artifact_of(lua_State *lua, int facts,
+                                                         struct ps_pairs *labels)
 {
-    struct ps_pairs labels;
-    struct ps_pairs workflow_labels = { 0 };
-    struct ps_pairs annotations = { 0 };
-    bool has_workflow = lua_getfield(lua, row, "workflow") == LUA_TTABLE;
-    int table = lua_gettop(lua);
-    struct ps_artifact_facts artifact;
-    struct ps_workflow_facts workflow = { 0 };
-    struct ps_reclaim_question question = { .artifact = &artifact, .now_unix_s = now_unix_s };
-
     ps_policy_row_check_keys(
         lua, facts,
         " url store key name size_bytes created age_s storage_class labels strategy "
         "node_status event ",
         "`facts`");
-    pairs_of(lua, facts, "labels", &labels);
-    artifact = (struct ps_artifact_facts){
+    pairs_of(lua, facts, "labels", labels);
+    return (struct ps_artifact_facts){
         .url = ps_policy_row_text_or(lua, facts, "url", ""),
         .store = ps_policy_row_text_or(lua, facts, "store", ""),
         .key = ps_policy_row_text_or(lua, facts, "key", ""),
@@ -215,32 +205,53 @@ static PS_MAY_RAISE void ask_reclaim(lua_State *lua, const struct ps_decider *de
         .created_unix_s = number_of(lua, facts, "created"),
         .age_s = number_of(lua, facts, "age_s"),
         .storage_class = ps_policy_row_text_or(lua, facts, "storage_class", ""),
-        .labels = &labels,
+        .labels = labels,
         .strategy = ps_policy_row_text_or(lua, facts, "strategy", ""),
         .node_status = ps_policy_row_text_or(lua, facts, "node_status", ""),
         .event = ps_policy_row_text_or(lua, facts, "event", "age"),
     };
+}
+
+static PS_MAY_RAISE struct ps_workflow_facts
+workflow_of(lua_State *lua, int table, struct ps_pairs *labels, struct ps_pairs *annotations)
+{
+    ps_policy_row_check_keys(
+        lua, table,
+        " namespace name uid template status created finished deleted newer labels "
+        "annotations ",
+        "`workflow`");
+    pairs_of(lua, table, "labels", labels);
+    pairs_of(lua, table, "annotations", annotations);
+    return (struct ps_workflow_facts){
+        .ns = ps_policy_row_text_or(lua, table, "namespace", ""),
+        .name = ps_policy_row_text_or(lua, table, "name", ""),
+        .uid = ps_policy_row_text_or(lua, table, "uid", ""),
+        .template_name = ps_policy_row_text_or(lua, table, "template", ""),
+        .status = ps_policy_row_text_or(lua, table, "status", ""),
+        .created_unix_s = number_of(lua, table, "created"),
+        .finished_unix_s = number_of(lua, table, "finished"),
+        .deleted_unix_s = number_of(lua, table, "deleted"),
+        .newer = (uint32_t)number_of(lua, table, "newer"),
+        .labels = labels,
+        .annotations = annotations,
+    };
+}
+
+static PS_MAY_RAISE void ask_reclaim(lua_State *lua, const struct ps_decider *decider, int row,
+                                     int facts, int64_t now_unix_s,
+                                     struct ps_policy_decided *decided)
+{
+    struct ps_pairs labels;
+    struct ps_pairs workflow_labels = { 0 };
+    struct ps_pairs annotations = { 0 };
+    bool has_workflow = lua_getfield(lua, row, "workflow") == LUA_TTABLE;
+    int table = lua_gettop(lua);
+    struct ps_artifact_facts artifact = artifact_of(lua, facts, &labels);
+    struct ps_workflow_facts workflow;
+    struct ps_reclaim_question question = { .artifact = &artifact, .now_unix_s = now_unix_s };
+
     if (has_workflow) {
-        ps_policy_row_check_keys(
-            lua, table,
-            " namespace name uid template status created finished deleted newer labels "
-            "annotations ",
-            "`workflow`");
-        pairs_of(lua, table, "labels", &workflow_labels);
-        pairs_of(lua, table, "annotations", &annotations);
-        workflow = (struct ps_workflow_facts){
-            .ns = ps_policy_row_text_or(lua, table, "namespace", ""),
-            .name = ps_policy_row_text_or(lua, table, "name", ""),
-            .uid = ps_policy_row_text_or(lua, table, "uid", ""),
-            .template_name = ps_policy_row_text_or(lua, table, "template", ""),
-            .status = ps_policy_row_text_or(lua, table, "status", ""),
-            .created_unix_s = number_of(lua, table, "created"),
-            .finished_unix_s = number_of(lua, table, "finished"),
-            .deleted_unix_s = number_of(lua, table, "deleted"),
-            .newer = (uint32_t)number_of(lua, table, "newer"),
-            .labels = &workflow_labels,
-            .annotations = &annotations,
-        };
+        workflow = workflow_of(lua, table, &workflow_labels, &annotations);
         question.workflow = &workflow;
     }
     decider->reclaim(decider->user, &question, &decided->reclaim);

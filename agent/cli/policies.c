@@ -134,6 +134,7 @@ static void test_one(void *user, const struct ps_policy_info *info)
                                                .digest = ps_sha256 };
     const char *slash = strrchr(info->path, '/');
     const char *name = slash != NULL ? slash + 1 : info->path;
+    struct ps_policy_test test = { .policy_path = info->path, .on_row = on_row, .user = testing };
     struct ps_policy_test_report report;
     struct ps_err err;
     char *test_path;
@@ -144,11 +145,11 @@ static void test_one(void *user, const struct ps_policy_info *info)
     test_path = ps_str_format("%.*stests/%.*s_test.lua", (int)(name - info->path), info->path,
                               (int)(strlen(name) - strlen(".lua")), name);
     testing->policy_path = info->path;
+    test.test_path = test_path;
     if (test_path == NULL) {
         (void)ps_err_set(&testing->err, PS_E_NO_MEMORY, "out of memory");
     } else if (access(test_path, F_OK) == 0 &&
-               ps_policy_test_run(&options, info->path, test_path, on_row, testing, &report,
-                                  &err) != PS_OK) {
+               ps_policy_test_run(&options, &test, &report, &err) != PS_OK) {
         testing->err = err;
     }
     free(test_path);

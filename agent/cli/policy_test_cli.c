@@ -70,6 +70,7 @@ static enum ps_code test_file(struct testing *testing, const char *policy_path, 
     const struct ps_policy_options options = { .clock = testing->app->clock,
                                                .log = &testing->app->log,
                                                .digest = ps_sha256 };
+    struct ps_policy_test test = { .policy_path = policy_path, .on_row = on_row, .user = testing };
     struct ps_policy_test_report report;
     char *test_path = test_path_of(policy_path);
     enum ps_code code;
@@ -78,9 +79,8 @@ static enum ps_code test_file(struct testing *testing, const char *policy_path, 
         return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
     testing->policy_path = policy_path;
-    code =
-        ps_policy_test_run(&options, policy_path, access(test_path, F_OK) == 0 ? test_path : NULL,
-                           on_row, testing, &report, err);
+    test.test_path = access(test_path, F_OK) == 0 ? test_path : NULL;
+    code = ps_policy_test_run(&options, &test, &report, err);
     free(test_path);
     if (code != PS_OK) {
         return code;

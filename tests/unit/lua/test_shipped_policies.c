@@ -24,13 +24,12 @@ static void run_file(char *policy_path)
     struct ps_policy_test_report report;
     struct ps_err err = { .code = PS_OK };
     char test_path[512];
+    const struct ps_policy_test test = { policy_path, test_path, on_row, policy_path };
 
     (void)snprintf(test_path, sizeof(test_path), "%.*stests/%.*s_test.lua",
                    (int)(name - policy_path), policy_path, (int)(strlen(name) - strlen(".lua")),
                    name);
-    cr_assert_eq(
-        ps_policy_test_run(&options, policy_path, test_path, on_row, policy_path, &report, &err),
-        PS_OK, "%s", err.message);
+    cr_assert_eq(ps_policy_test_run(&options, &test, &report, &err), PS_OK, "%s", err.message);
     cr_expect_gt(report.row_count, 0, "%s", policy_path);
     for (int i = 0; i < PS_HOOK_COUNT; i++) {
         cr_expect_eq(report.has_hook[i], report.tested[i], "%s: %s", policy_path,
@@ -112,7 +111,8 @@ static enum ps_code run_row(const char *row, struct told *told, struct ps_err *e
     policy_rig_write(&rig, "p.lua", policy, strlen(policy));
     (void)snprintf(policy_path, sizeof(policy_path), "%s", rig.path);
     policy_rig_write(&rig, "p_test.lua", row, strlen(row));
-    code = ps_policy_test_run(&options, policy_path, rig.path, note_row, told, &report, err);
+    code = ps_policy_test_run(
+        &options, &(struct ps_policy_test){ policy_path, rig.path, note_row, told }, &report, err);
     policy_rig_clear(&rig);
     return code;
 }
