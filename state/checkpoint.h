@@ -8,6 +8,7 @@
 #ifndef PS_STATE_CHECKPOINT_H
 #define PS_STATE_CHECKPOINT_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "state/state.h"
 
@@ -168,12 +169,12 @@ PS_MUST_USE enum ps_code ps_checkpoint_download_end(struct ps_state *state, cons
  * What an extraction has come to, for a download whose range_size_bytes is 0: row 0 is a point, which is replaced, the
  * rows behind it are pieces, which stay. Their bytes are the extraction's own affair.
  *
- * piece_number counts from 1; size 0 = no piece. Errors: PS_E_NOT_FOUND when the download is gone; PS_E_NO_SPACE; PS_E_IO.
+ * piece_number counts from 1; an empty piece = none. Errors: PS_E_NOT_FOUND when the download is gone; PS_E_NO_SPACE; PS_E_IO.
  */
 PS_MUST_USE enum ps_code ps_checkpoint_extract_note(struct ps_state *state, const char *path,
-                                                    const void *point, size_t point_size_bytes,
-                                                    uint32_t piece_number, const void *piece,
-                                                    size_t piece_size_bytes, struct ps_err *err);
+                                                    const struct ps_buf *point,
+                                                    uint32_t piece_number,
+                                                    const struct ps_buf *piece, struct ps_err *err);
 
 /**
  * Call each for the point and then the pieces of path; data is borrowed for the call. None when there is no download. It

@@ -267,14 +267,13 @@ static enum ps_code extract_note_body(struct ps_txn *txn, void *user)
     return code;
 }
 
-enum ps_code ps_checkpoint_extract_note(struct ps_state *state, const char *path, const void *point,
-                                        size_t point_size_bytes, uint32_t piece_number,
-                                        const void *piece, size_t piece_size_bytes,
-                                        struct ps_err *err)
+enum ps_code ps_checkpoint_extract_note(struct ps_state *state, const char *path,
+                                        const struct ps_buf *point, uint32_t piece_number,
+                                        const struct ps_buf *piece, struct ps_err *err)
 {
     struct extract_note note = {
         .path = path,
-        .piece_number = piece_size_bytes != 0 ? piece_number : 0,
+        .piece_number = piece->size_bytes != 0 ? piece_number : 0,
     };
     const uint8_t version = PS_RECORD_VERSION;
     enum ps_code code = PS_OK;
@@ -285,10 +284,10 @@ enum ps_code ps_checkpoint_extract_note(struct ps_state *state, const char *path
         code = ps_buf_append(&note.values[i], &version, 1, err);
     }
     if (code == PS_OK) {
-        code = ps_buf_append(&note.values[0], point, point_size_bytes, err);
+        code = ps_buf_append(&note.values[0], ps_buf_peek(point), point->size_bytes, err);
     }
     if (code == PS_OK) {
-        code = ps_buf_append(&note.values[1], piece, piece_size_bytes, err);
+        code = ps_buf_append(&note.values[1], ps_buf_peek(piece), piece->size_bytes, err);
     }
     if (code == PS_OK) {
         code = ps_state_write(state, extract_note_body, &note, err);

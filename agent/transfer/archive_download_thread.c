@@ -59,9 +59,8 @@ static enum ps_code note(void *user, const struct ps_extract_note *note, int des
     if (syncfs(dest_fd) != 0) {
         return ps_err_set_errno(err, errno, "%s: syncfs", op->dest);
     }
-    code = ps_checkpoint_extract_note(op->state_db, op->dest, ps_buf_peek(note->point),
-                                      note->point->size_bytes, op->piece_number,
-                                      ps_buf_peek(note->piece), note->piece->size_bytes, err);
+    code = ps_checkpoint_extract_note(op->state_db, op->dest, note->point, op->piece_number,
+                                      note->piece, err);
     if (code == PS_OK) {
         ps_fault_point(op->fault, "extract.noted");
     }
