@@ -83,7 +83,9 @@ static PS_MAY_RAISE void push_workflow_field(lua_State *lua, struct ps_reclaim_f
 
     if (workflow == NULL) {
         lua_pushnil(lua);
-    } else if (strcmp(name, "namespace") == 0) {
+        return;
+    }
+    if (strcmp(name, "namespace") == 0) {
         push_text(lua, workflow->ns);
     } else if (strcmp(name, "name") == 0) {
         push_text(lua, workflow->name);

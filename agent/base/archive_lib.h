@@ -79,7 +79,7 @@
     X(archive_write_set_format_pax_restricted)                                                     \
     X(archive_write_set_format_zip)
 
-#define PS_ARCHIVE_LIB_FIELD(name) __typeof__(&name) name;
+#define PS_ARCHIVE_LIB_FIELD(name) __typeof__ (&(name))(name);
 
 /** Its functions under their own names. */
 struct ps_archive_lib {

@@ -72,15 +72,21 @@ bool ps_str_has_suffix(const char *s, const char *suffix)
     return length >= suffix_length && strcmp(s + length - suffix_length, suffix) == 0;
 }
 
+/* By the first byte of a sequence; 0 when none begins so. */
+static size_t sequence_length(unsigned char first)
+{
+    return first == 0                       ? 0
+           : first < 0x80                   ? 1
+           : first >= 0xc2 && first <= 0xdf ? 2
+           : (first & 0xf0) == 0xe0         ? 3
+           : first >= 0xf0 && first <= 0xf4 ? 4
+                                            : 0;
+}
+
 size_t ps_utf8_length(const char *text)
 {
     const unsigned char *s = (const unsigned char *)text;
-    size_t length = s[0] == 0                      ? 0
-                    : s[0] < 0x80                  ? 1
-                    : s[0] >= 0xc2 && s[0] <= 0xdf ? 2
-                    : (s[0] & 0xf0) == 0xe0        ? 3
-                    : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
-                                                   : 0;
+    size_t length = sequence_length(s[0]);
 
     for (size_t i = 1; i < length; i++) {
         if ((s[i] & 0xc0) != 0x80) {

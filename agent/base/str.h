@@ -32,8 +32,8 @@ bool ps_str_has_prefix(const char *s, const char *prefix);
 /** True when s ends with suffix. */
 bool ps_str_has_suffix(const char *s, const char *suffix);
 
-/** Bytes of the well-formed UTF-8 sequence at s (RFC 3629), 1 to 4; 0 when it is none, and at the end of s. */
-size_t ps_utf8_length(const char *s);
+/** Bytes of the well-formed UTF-8 sequence at text (RFC 3629), 1 to 4; 0 when it is none, and at the end of text. */
+size_t ps_utf8_length(const char *text);
 
 /** True when both are NULL or equal. */
 bool ps_str_equal(const char *a, const char *b);

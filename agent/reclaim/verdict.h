@@ -14,9 +14,10 @@
 #include "store/store.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /** Written after it was recorded by more than the clocks may differ: it is another object. S3 refuses more skew. */
-#define PS_REWRITE_TOLERANCE_S (15 * 60)
+#define PS_REWRITE_TOLERANCE_S (INT64_C(15) * 60)
 
 /**
  * Ask the policies about an event and set item->outcome to PLAN, KEEP or NONE with next and words.

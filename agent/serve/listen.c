@@ -64,7 +64,7 @@ static enum ps_code bind_failed(const char *text, struct ps_err *err)
 
 static void say_address(int fd, char *text, size_t text_size_bytes)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
     socklen_t size = sizeof(address);
     char host[INET6_ADDRSTRLEN] = "";
 

@@ -9,19 +9,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* NULL: it stands for itself. */
+static const char *entity_of(char byte)
+{
+    switch (byte) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
+    default:
+        return NULL;
+    }
+}
+
 enum ps_code ps_html_escape(struct ps_buf *buf, const char *text, struct ps_err *err)
 {
     enum ps_code code = PS_OK;
 
     while (*text != '\0' && code == PS_OK) {
         size_t length = ps_utf8_length(text);
-        const char *entity = *text == '&'    ? "&amp;"
-                             : *text == '<'  ? "&lt;"
-                             : *text == '>'  ? "&gt;"
-                             : *text == '"'  ? "&quot;"
-                             : *text == '\'' ? "&#39;"
-                             : length == 0   ? "\xef\xbf\xbd"
-                                             : NULL;
+        const char *entity = length == 0 ? "\xef\xbf\xbd" : entity_of(*text);
 
         code = entity != NULL ? ps_buf_append_str(buf, entity, err)
                               : ps_buf_append(buf, text, length, err);

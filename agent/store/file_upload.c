@@ -102,11 +102,18 @@ bool file_upload_was_ended(const struct file_store *store, const char *upload_id
 
 /* --- begin --- */
 
-static enum ps_code create_file(const struct file_upload_op *op, const char *dir, const char *name,
-                                const void *data, size_t size_bytes, uint64_t allocate_bytes,
-                                struct ps_err *err)
+/* A file of the upload's directory as it is at first. */
+struct new_file {
+    const char *name;
+    const void *data;
+    size_t size_bytes;
+    uint64_t allocate_bytes;
+};
+
+static enum ps_code create_file(const struct file_upload_op *op, const char *dir,
+                                const struct new_file *file, struct ps_err *err)
 {
-    char *path = ps_str_format("%s/%s", dir, name);
+    char *path = ps_str_format("%s/%s", dir, file->name);
     enum ps_code code = PS_OK;
     int fd = -1;
 
@@ -118,12 +125,13 @@ static enum ps_code create_file(const struct file_upload_op *op, const char *dir
         code = ps_err_set_errno(err, errno, "%s", path);
         goto out;
     }
-    code = file_write_all(fd, path, 0, data, size_bytes, err);
+    code = file_write_all(fd, path, 0, file->data, file->size_bytes, err);
     /* All of the object's blocks now: a full disk is seen before the first byte is sent. */
-    if (code == PS_OK && allocate_bytes > 0 && fallocate(fd, 0, 0, (off_t)allocate_bytes) != 0 &&
-        errno != EOPNOTSUPP && errno != ENOSYS) {
+    if (code == PS_OK && file->allocate_bytes > 0 &&
+        fallocate(fd, 0, 0, (off_t)file->allocate_bytes) != 0 && errno != EOPNOTSUPP &&
+        errno != ENOSYS) {
         code = ps_err_set_errno(err, errno, "%s: make room for %" PRIu64 " bytes",
-                                op->op.store->root_dir, allocate_bytes);
+                                op->op.store->root_dir, file->allocate_bytes);
     }
     if (code == PS_OK && fsync(fd) != 0) {
         code = ps_err_set_errno(err, errno, "%s: sync", path);
@@ -139,16 +147,15 @@ out:
 static enum ps_code fill_upload_dir(const struct file_upload_op *op, const char *dir,
                                     struct ps_err *err)
 {
+    const struct new_file files[] = {
+        { .name = "data", .allocate_bytes = op->has_size ? op->size_bytes : 0 },
+        { .name = "parts" },
+        { .name = "upload", .data = op->text.data, .size_bytes = op->text.size_bytes },
+    };
     enum ps_code code = mkdir(dir, 0777) == 0 ? PS_OK : ps_err_set_errno(err, errno, "%s", dir);
 
-    if (code == PS_OK) {
-        code = create_file(op, dir, "data", NULL, 0, op->has_size ? op->size_bytes : 0, err);
-    }
-    if (code == PS_OK) {
-        code = create_file(op, dir, "parts", NULL, 0, 0, err);
-    }
-    if (code == PS_OK) {
-        code = create_file(op, dir, "upload", op->text.data, op->text.size_bytes, 0, err);
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && code == PS_OK; i++) {
+        code = create_file(op, dir, &files[i], err);
     }
     return code;
 }

@@ -226,15 +226,13 @@ static void check_claimed(struct ps_upload *upload)
     const char *change = what_changed(&upload->record.source, &now);
     struct ps_err err;
 
-    if (upload->wishes.restart) {
+    if (upload->wishes.restart || (change == NULL && is_made_otherwise(upload, &now))) {
         abandon(upload);
     } else if (change != NULL) {
         (void)ps_err_set(&err, PS_E_CHANGED,
                          "%s: the source of the interrupted upload %s; --restart sends the new one",
                          upload->url, change);
         ps_upload_fail(upload, &err);
-    } else if (is_made_otherwise(upload, &now)) {
-        abandon(upload);
     } else if (take_recorded_plan(upload, &err) != PS_OK) {
         ps_upload_fail(upload, &err);
     } else if (upload->record.upload_id == NULL) {
