@@ -260,52 +260,50 @@ static enum ps_code ask_page(struct ps_admin_call *call, const char *after, uint
 }
 
 /* The items of one page; *after is where the next one begins, NULL = nowhere. */
-static enum ps_code take_page(const json_t *page, const char *name,
-                              void (*each)(void *user, json_t *item), void *user, uint64_t *count,
-                              char **after, struct ps_err *err)
+static enum ps_code take_page(struct ps_admin_items *items, const json_t *page, char **after,
+                              struct ps_err *err)
 {
-    const json_t *items = json_object_get(page, name);
+    const json_t *list = json_object_get(page, items->name);
     const char *next = json_string_value(json_object_get(page, "next"));
     json_t *item;
     size_t i;
 
-    if (!json_is_array(items)) {
+    if (!json_is_array(list)) {
         return ps_err_set(err, PS_E_UNSUPPORTED,
-                          "the agent's answer has no list of %s: is it of another version?", name);
+                          "the agent's answer has no list of %s: is it of another version?",
+                          items->name);
     }
-    json_array_foreach(items, i, item)
+    json_array_foreach(list, i, item)
     {
-        each(user, item);
+        items->each(items->user, item);
     }
-    *count += json_array_size(items);
+    items->count += json_array_size(list);
     free(*after);
     *after = next != NULL ? ps_strdup(next) : NULL;
     return next == NULL || *after != NULL ? PS_OK
                                           : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
 }
 
-enum ps_code ps_admin_call_each(struct ps_admin_call *call, const char *name,
-                                uint64_t item_count_max, void (*each)(void *user, json_t *item),
-                                void *user, bool *more_out, struct ps_err *err)
+enum ps_code ps_admin_call_each(struct ps_admin_call *call, struct ps_admin_items *items,
+                                struct ps_err *err)
 {
     char *after = NULL;
-    uint64_t count = 0;
     enum ps_code code;
 
+    items->count = 0;
     do {
-        uint64_t left = item_count_max != 0 ? item_count_max - count : PS_ADMIN_PAGE_MAX;
+        uint64_t left = items->count_max != 0 ? items->count_max - items->count : PS_ADMIN_PAGE_MAX;
         json_t *page = NULL;
 
         code =
             ask_page(call, after, left < PS_ADMIN_PAGE_MAX ? left : PS_ADMIN_PAGE_MAX, &page, err);
         if (code == PS_OK) {
-            code = take_page(page, name, each, user, &count, &after, err);
+            code = take_page(items, page, &after, err);
         }
         json_decref(page);
-    } while (code == PS_OK && after != NULL && (item_count_max == 0 || count < item_count_max));
-    if (code == PS_OK) {
-        *more_out = after != NULL;
-    }
+    } while (code == PS_OK && after != NULL &&
+             (items->count_max == 0 || items->count < items->count_max));
+    items->more = after != NULL;
     free(after);
     return code;
 }

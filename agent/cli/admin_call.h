@@ -52,13 +52,18 @@ PS_MUST_USE enum ps_code ps_admin_call_add_now(struct ps_admin_call *call, struc
 PS_MUST_USE enum ps_code ps_admin_call_run(struct ps_admin_call *call, json_t **json_out,
                                            struct ps_err *err);
 
-/**
- * Ask for a list, a page at a time, and call each for its items: item_count_max of them, 0 = all. *more_out: there were
- * more. Errors: as run; PS_E_UNSUPPORTED for an answer that is no such list.
- */
-PS_MUST_USE enum ps_code ps_admin_call_each(struct ps_admin_call *call, const char *name,
-                                            uint64_t item_count_max,
-                                            void (*each)(void *user, json_t *item), void *user,
-                                            bool *more_out, struct ps_err *err);
+/** A list that is asked for, a page at a time. */
+struct ps_admin_items {
+    const char *name;   /* of the list in the answer */
+    uint64_t count_max; /* 0 = all */
+    void (*each)(void *user, json_t *item);
+    void *user;
+    uint64_t count; /* set: how many came */
+    bool more;      /* set: there were more than count_max */
+};
+
+/** Ask and call items->each for each. Errors: as run; PS_E_UNSUPPORTED for an answer that is no such list. */
+PS_MUST_USE enum ps_code ps_admin_call_each(struct ps_admin_call *call,
+                                            struct ps_admin_items *items, struct ps_err *err);
 
 #endif

@@ -20,26 +20,33 @@
 struct listing {
     struct ps_app *app;
     int64_t now_unix_s;
-    uint64_t limit; /* 0 = all */
-    uint64_t count;
-    bool more;
+    struct ps_admin_items items;
 };
+
+/* The answer's list called name, each item by each. */
+static enum ps_code ask_for(struct listing *listing, struct ps_admin_call *call, const char *name,
+                            void (*each)(void *user, json_t *item), struct ps_err *err)
+{
+    listing->items.name = name;
+    listing->items.each = each;
+    listing->items.user = listing;
+    return ps_admin_call_each(call, &listing->items, err);
+}
 
 static enum ps_code listing_init(struct listing *listing, struct ps_app *app, struct ps_err *err)
 {
     const char *limit = app->options.values[PS_OPT_LIMIT];
 
-    *listing = (struct listing){ .app = app, .limit = LIMIT_DEFAULT };
-    if (limit != NULL && !ps_u64_parse(limit, &listing->limit)) {
+    *listing = (struct listing){ .app = app, .items = { .count_max = LIMIT_DEFAULT } };
+    if (limit != NULL && !ps_u64_parse(limit, &listing->items.count_max)) {
         return ps_err_set(err, PS_E_INVALID, "--limit %s: a number, 0 = all", limit);
     }
     return ps_reclaim_now(app, &listing->now_unix_s, err);
 }
 
 /* True when it was printed as JSON. */
-static bool take_item(struct listing *listing, const char *type, json_t *item)
+static bool take_item(const struct listing *listing, const char *type, json_t *item)
 {
-    listing->count++;
     if (listing->app->json) {
         (void)json_incref(item);
         ps_output_json(type, &item);
@@ -52,9 +59,9 @@ static enum ps_exit end_listing(const struct listing *listing, const char *nothi
     if (listing->app->json || listing->app->quiet) {
         return PS_EXIT_DONE;
     }
-    if (listing->count == 0) {
+    if (listing->items.count == 0) {
         (void)fprintf(stderr, "%s\n", nothing);
-    } else if (listing->more) {
+    } else if (listing->items.more) {
         (void)fprintf(stderr, "... and more: --limit 0 prints all\n");
     }
     return PS_EXIT_DONE;
@@ -92,7 +99,7 @@ static void print_hold_of(const json_t *item)
 
 static void print_reclaim(void *user, json_t *item)
 {
-    struct listing *listing = user;
+    const struct listing *listing = user;
     const json_t *size_bytes = json_object_get(item, "size_bytes");
     char due[40];
     char size[16] = "-";
@@ -151,8 +158,7 @@ static enum ps_exit list(struct ps_app *app)
         code = ps_admin_call_add_now(&call, &err);
     }
     if (code == PS_OK) {
-        code = ps_admin_call_each(&call, "reclaims", listing.limit, print_reclaim, &listing,
-                                  &listing.more, &err);
+        code = ask_for(&listing, &call, "reclaims", print_reclaim, &err);
     }
     ps_admin_call_clear(&call);
     return code == PS_OK ? end_listing(&listing, "nothing is planned") : ps_app_fail(app, &err);
@@ -210,8 +216,7 @@ static enum ps_exit history(struct ps_app *app)
         code = add_since(&call, &listing, &err);
     }
     if (code == PS_OK) {
-        code = ps_admin_call_each(&call, "decisions", listing.limit, print_entry, &listing,
-                                  &listing.more, &err);
+        code = ask_for(&listing, &call, "decisions", print_entry, &err);
     }
     ps_admin_call_clear(&call);
     return code == PS_OK ? end_listing(&listing, "nothing was decided yet")
@@ -240,7 +245,7 @@ static enum ps_exit holds(struct ps_app *app)
     enum ps_code code;
 
     ps_admin_call_init(&call, app, "GET", "/v1/holds");
-    code = ps_admin_call_each(&call, "holds", 0, print_hold, &listing, &listing.more, &err);
+    code = ask_for(&listing, &call, "holds", print_hold, &err);
     ps_admin_call_clear(&call);
     return code == PS_OK ? PS_EXIT_DONE : ps_app_fail(app, &err);
 }
@@ -382,6 +387,7 @@ static enum ps_exit plan(struct ps_app *app)
     enum ps_code code;
 
     ps_admin_call_init(&call, app, "POST", "/v1/plan");
+    call.side = ps_admin_call_policy_side(app);
     code = change(&call, &count, &here, &err);
     ps_admin_call_clear(&call);
     if (code == PS_OK && here) {

@@ -10,21 +10,15 @@
 
 /* uploads [ls | abort ID]: what runs and what interrupted runs have left, by the checkpoints of this machine. */
 
-struct listing {
-    struct ps_app *app;
-    size_t count;
-};
-
 static void print_one(void *user, json_t *upload)
 {
-    struct listing *listing = user;
+    const struct ps_app *app = user;
     const json_t *size = json_object_get(upload, "size_bytes");
     bool runs = json_is_true(json_object_get(upload, "running"));
     char done_text[16];
     char size_text[16];
 
-    listing->count++;
-    if (listing->app->json) {
+    if (app->json) {
         (void)json_incref(upload);
         ps_output_json("upload", &upload);
         return;
@@ -43,19 +37,18 @@ static void print_one(void *user, json_t *upload)
 
 static enum ps_exit list(struct ps_app *app)
 {
-    struct listing listing = { .app = app };
+    struct ps_admin_items items = { .name = "uploads", .each = print_one, .user = app };
     struct ps_admin_call call;
-    bool more = false;
     struct ps_err err;
     enum ps_code code;
 
     ps_admin_call_init(&call, app, "GET", "/v1/uploads");
-    code = ps_admin_call_each(&call, "uploads", 0, print_one, &listing, &more, &err);
+    code = ps_admin_call_each(&call, &items, &err);
     ps_admin_call_clear(&call);
     if (code != PS_OK) {
         return ps_app_fail(app, &err);
     }
-    if (listing.count == 0 && !app->json && !app->quiet) {
+    if (items.count == 0 && !app->json && !app->quiet) {
         (void)fprintf(stderr, "no interrupted uploads\n");
     }
     return PS_EXIT_DONE;

@@ -226,6 +226,31 @@ Test(admin_route, goes_on_where_a_page_ended, .init = set_up, .fini = tear_down)
     cr_expect_eq(pages, 3);
 }
 
+static bool count_row(void *user, const struct ps_reclaim_row *row)
+{
+    (void)row;
+    ++*(unsigned *)user;
+    return true;
+}
+
+Test(admin_route, looks_at_so_many_rows_and_no_more, .init = set_up, .fini = tear_down)
+{
+    static const unsigned told[] = { 0, 0, 1 }; /* of rows 1 to 5, 6 to 10, 11 and 12 */
+    struct ps_reclaim_query query = {
+        .prefix = "s3://b/12", .due_max_unix_s = INT64_MAX, .now_unix_s = NOW, .row_count_max = 5
+    };
+    struct ps_err err = { 0 };
+
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+        unsigned count = 0;
+        bool more = false;
+
+        require(ps_reclaim_each(state, &query, count_row, &count, &more, &err), &err);
+        cr_expect_eq(count, told[i], "page %zu", i);
+        cr_expect_eq(more, i < 2, "page %zu", i);
+    }
+}
+
 Test(admin_route, says_what_a_reclaim_is_and_what_holds_it, .init = set_up, .fini = tear_down)
 {
     struct ps_err err = { 0 };
