@@ -89,12 +89,19 @@ static void print_why(const json_t *item)
                  workflow[0] != '\0' ? ", workflow " : "", workflow);
 }
 
+/* What a prefix holds is released by that prefix only. */
 static void print_hold_of(const json_t *item)
 {
     const char *until = ps_output_string(item, "hold_until");
+    const char *url = ps_output_string(item, "hold_url");
 
-    (void)printf("    on hold %s%s: %s\n", until[0] != '\0' ? "until " : "until released", until,
+    (void)printf("    on hold until %s: %s", until[0] != '\0' ? until : "released",
                  ps_output_string(item, "hold_why"));
+    if (strcmp(url, ps_output_string(item, "url")) != 0) {
+        (void)printf(", with all of ");
+        ps_output_key(url);
+    }
+    (void)putchar('\n');
 }
 
 static void print_reclaim(void *user, json_t *item)

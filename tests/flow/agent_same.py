@@ -96,6 +96,9 @@ def looks(rig):
     assert {item["url"]: (item["held"], item["hold_url"], item["hold_why"]) for item in ls} == {
         rig.url("a/1"): (False, None, None), rig.url("a/held"): (True, rig.url("a/held"), "held by hand"),
         rig.url("b/\u00e4 +%?&=#"): (True, rig.url("b/"), "held by hand")}, ls
+    text = alone[("reclaims", "ls", "--limit", "0", "--now", "2040-01-01T00:00:00Z")][1]
+    assert text.count("on hold until released: held by hand\n") == 1, text
+    assert f"on hold until released: held by hand, with all of {rig.url('b/')}\n" in text, text
     assert [code for code, _, _ in (alone[row] for row in questions(rig)[20:29])] == [3, 3, 3, 2, 2, 3, 2, 2, 2]
     print(f"ok  {len(alone)} questions: the same answer, line and exit code with an agent and without")
     return number
