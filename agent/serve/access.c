@@ -365,6 +365,7 @@ void ps_access_check(const struct ps_access *access, const char *authorization, 
     explicit_bzero(text, sizeof(text));
     if (token != NULL) {
         answer_out->known = true;
+        answer_out->scoped = token->scopes.count > 0;
         (void)snprintf(answer_out->subject, sizeof(answer_out->subject), "token:%.8s",
                        ps_hex_encode(token->hash, sizeof(token->hash), hex));
         if (store == NULL || token->scopes.count == 0 || scopes_have(&token->scopes, store, key)) {

@@ -27,6 +27,7 @@ enum ps_access_level {
 struct ps_access_answer {
     enum ps_access_level level;
     bool known;       /* a token that is in the file, whatever it may read */
+    bool scoped;      /* it holds for a part of the stores only */
     char subject[64]; /* "token:1a2b3c4d" (of its SHA-256), "link", "anyone"; "" = nobody */
 };
 

@@ -193,6 +193,12 @@ void ps_gateway_api(struct ps_exchange *exchange, const char *name)
     if (!may_look(exchange)) {
         return;
     }
+    if (exchange->access.scoped && strcmp(name, "status") != 0) {
+        /* Lists name objects of all stores, and a release lets one of any go. */
+        ps_gateway_fail(exchange, 403,
+                        "this token is for a part of the stores: the rest is not told");
+        return;
+    }
     for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
         if (strcmp(told[i], name) == 0 && !exchange->is_post) {
             (void)snprintf(path, sizeof(path), "/v1/%s", name);

@@ -8,7 +8,7 @@ import stat
 import sys
 import time
 
-from agent_rig import Agent
+from agent_rig import TOKEN, Agent
 from rig import MIB, Rig
 
 GOOD = ("-- few\nlocal function retry(failure, now)\n  return { give_up = true, reason = 'test' }\nend\n"
@@ -46,6 +46,8 @@ def reclaims(rig):
     for key in ("gc/goes", "gc/held", "gc/later"):
         later = ("--label", "purser/reclaim-after=7d") if key == "gc/later" else ()
         rig.run("put", "-q", small, rig.url(key), "--workflow", "argo/w", "--gc", "OnWorkflowCompletion", *later)
+    (rig.dir / "tokens").write_text(f"{TOKEN} operate\none-of-a-part-of-main operate main/gc/\n"
+                                    "one-that-reads-a-part read main/\none-that-reads-all\n")
     agent = Agent(rig, top="reclaim: { interval: 1s }\n")
     path = rig.dir / "state" / "admin.socket"
     assert ask(path, "POST", f"/v1/hold?url={rig.url('gc/held')}") == (200, {"count": 1, "url": rig.url("gc/held")})
@@ -70,6 +72,16 @@ def reclaims(rig):
     assert "planned" in [h["what"] for h in told["history"]], told
     assert ask(path, "GET", "/v1/explain?url=s3://no/where")[0] == 404 and ask(path, "GET", "/v1/explain")[0] == 422
     later = f"/api/cancel?url={rig.url('gc/later')}"
+    for token in ("one-of-a-part-of-main", "one-that-reads-a-part"):  # of main, but not of all stores
+        for name in ("uploads", "streams", "reclaims", "holds", "decisions"):
+            assert agent.get(f"/api/{name}", token=token)[0] == 403, name
+        for verb in ("hold", "release", "cancel"):
+            assert agent.get(f"/api/{verb}?url={rig.url('gc/later')}", {"X-Purser-Page": "1"}, "POST", token)[0] == 403
+        assert agent.get("/api/status", token=token)[0] == 200 and agent.get("/", token=token)[0] == 200
+    assert agent.get(later, {"X-Purser-Page": "1"}, method="POST", token="one-that-reads-all")[0] == 403
+    assert agent.get("/api/reclaims", token="one-that-reads-all")[0] == 200
+    assert agent.get("/api/reclaims?prefiks=x")[0] == 400 and agent.get("/api/explain?url=x")[0] == 404
+    assert agent.get("/api/plan", {"X-Purser-Page": "1"}, method="POST")[0] == 404, "not the page's"
     assert agent.get(later, method="POST")[0] == 400, "a POST that another site could send"
     assert agent.get(later, {"X-Purser-Page": "1"}, method="POST", token=None)[0] == 401
     assert agent.get(later, {"X-Purser-Page": "1"}, method="POST")[0] == 200

@@ -105,6 +105,9 @@ Test(access, is_for_who_has_a_rule)
 
         cr_expect_eq(answer.level, rows[i].level, "%zu %s: %d", i, rows[i].key, answer.level);
         cr_expect_eq(answer.known, rows[i].known, "%zu %s", i, rows[i].key);
+        cr_expect_eq(answer.scoped,
+                     rows[i].authorization != NULL && strstr(rows[i].authorization, SCOPED) != NULL,
+                     "%zu %s", i, rows[i].key);
         cr_expect_null(strstr(answer.subject, "token-0123"), "a token is shown: %s",
                        answer.subject);
     }
