@@ -50,6 +50,7 @@
     X(archive_errno)                                                                               \
     X(archive_error_string)                                                                        \
     X(archive_filter_code)                                                                         \
+    X(archive_format_name)                                                                         \
     X(archive_read_data_block)                                                                     \
     X(archive_read_data_skip)                                                                      \
     X(archive_read_free)                                                                           \

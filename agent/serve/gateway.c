@@ -37,17 +37,26 @@ void ps_gateway_fail(struct ps_exchange *exchange, unsigned status, const char *
     ps_httpd_send_text(exchange->request, status, PS_GATEWAY_TEXT_PLAIN, text, strlen(text));
 }
 
-bool ps_gateway_reserve(struct ps_exchange *exchange, uint64_t cost_bytes)
+bool ps_gateway_reserve_more(void *user, uint64_t size_bytes)
 {
+    struct ps_exchange *exchange = user;
     struct ps_gateway *gateway = exchange->gateway;
 
-    if (gateway->stats.reserved_bytes + cost_bytes > gateway->memory_limit_bytes) {
-        gateway->stats.refused_busy_count++;
+    if (gateway->stats.reserved_bytes + size_bytes > gateway->memory_limit_bytes) {
+        return false;
+    }
+    gateway->stats.reserved_bytes += size_bytes;
+    exchange->reserved_bytes += size_bytes;
+    return true;
+}
+
+bool ps_gateway_reserve(struct ps_exchange *exchange, uint64_t cost_bytes)
+{
+    if (!ps_gateway_reserve_more(exchange, cost_bytes)) {
+        exchange->gateway->stats.refused_busy_count++;
         ps_gateway_fail(exchange, 503, "too many streams at once: try again");
         return false;
     }
-    gateway->stats.reserved_bytes += cost_bytes;
-    exchange->reserved_bytes += cost_bytes;
     return true;
 }
 

@@ -127,19 +127,6 @@ static bool may_add(void *user, const struct ps_object_info *info, struct ps_err
     return ps_gateway_policy_may_add(user, info, err);
 }
 
-static bool reserve(void *user, uint64_t size_bytes)
-{
-    struct ps_exchange *exchange = user;
-    struct ps_gateway *gateway = exchange->gateway;
-
-    if (gateway->stats.reserved_bytes + size_bytes > gateway->memory_limit_bytes) {
-        return false;
-    }
-    gateway->stats.reserved_bytes += size_bytes;
-    exchange->reserved_bytes += size_bytes;
-    return true;
-}
-
 void ps_gateway_archive_start(struct ps_exchange *exchange, const char *format_name)
 {
     struct ps_prefix_archive_options options = {
@@ -147,7 +134,7 @@ void ps_gateway_archive_start(struct ps_exchange *exchange, const char *format_n
         .store = exchange->store->open.store,
         .prefix = exchange->key,
         .may_add = may_add,
-        .reserve = reserve,
+        .reserve = ps_gateway_reserve_more,
         .on_ready = on_ready,
         .user = exchange,
     };

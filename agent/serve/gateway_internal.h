@@ -129,6 +129,9 @@ void ps_gateway_fail(struct ps_exchange *exchange, unsigned status, const char *
 /** Room for so much, or 503: memory is reserved before the store is asked. Given back at the exchange's end. */
 PS_MUST_USE bool ps_gateway_reserve(struct ps_exchange *exchange, uint64_t cost_bytes);
 
+/** The same for what an answer needs while it is made; user is the exchange. False: there is none, nothing is answered. */
+PS_MUST_USE bool ps_gateway_reserve_more(void *user, uint64_t size_bytes);
+
 /** Count it among the streams, which share the memory; or 503. */
 PS_MUST_USE bool ps_gateway_reserve_stream(struct ps_exchange *exchange, size_t block_bytes,
                                            uint64_t cost_bytes);

@@ -63,7 +63,10 @@ static void refuse(struct ps_exchange *exchange, const struct ps_err *err)
                       : err->code == PS_E_INVALID ? 422
                                                   : 0;
 
-    if (status != 0 && err->http_status == 0) {
+    if (err->code == PS_E_NO_MEMORY && err->http_status == 0) {
+        exchange->gateway->stats.refused_busy_count++;
+        ps_gateway_fail(exchange, 503, "%s", err->message);
+    } else if (status != 0 && err->http_status == 0) {
         ps_gateway_fail(exchange, status, "%s/%s: %s", exchange->store->name, exchange->name,
                         err->message);
     } else {
@@ -144,6 +147,7 @@ static enum ps_code start(struct ps_exchange *exchange, struct ps_err *err)
                     .ratio_max = settings->extract_ratio_limit },
         .member = exchange->lists_members ? NULL : exchange->member,
         .format = format_row,
+        .reserve = ps_gateway_reserve_more,
         .on_open = on_open,
         .on_ready = on_ready,
         .user = exchange,

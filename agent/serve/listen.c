@@ -64,10 +64,11 @@ static enum ps_code bind_failed(const char *text, struct ps_err *err)
 
 static void say_address(int fd, char *text, size_t text_size_bytes)
 {
-    struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+    struct sockaddr_storage address;
     socklen_t size = sizeof(address);
     char host[INET6_ADDRSTRLEN] = "";
 
+    memset(&address, 0, sizeof(address));
     if (getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
         return;
     }

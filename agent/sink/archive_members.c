@@ -202,12 +202,9 @@ static enum ps_code open_archive(struct walk *walk, struct ps_err *err)
     if (archive == NULL) {
         return ps_err_set(err, PS_E_NO_MEMORY, "archive: out of memory");
     }
-    /* Filters by name: "all" would run programs for those that are not built in. */
+    /* No filters: what is packed is unpacked before, once and within limits. */
     status = walk->zip ? lib->archive_read_support_format_zip_seekable(archive)
-                       : lib->archive_read_support_filter_zstd(archive);
-    if (status == ARCHIVE_OK && !walk->zip) {
-        status = lib->archive_read_support_format_tar(archive);
-    }
+                       : lib->archive_read_support_format_tar(archive);
     if (status == ARCHIVE_OK && walk->zip) {
         status = lib->archive_read_set_seek_callback(archive, on_seek);
     }
@@ -225,9 +222,18 @@ static enum ps_code open_archive(struct walk *walk, struct ps_err *err)
 
 /* --- members --- */
 
+/* Of a zip's member that was just read: LZMA, XZ and PPMd take as much memory as a stranger's header says. */
+static bool is_packed_otherwise(const struct walk *walk)
+{
+    const char *format = walk->lib.archive_format_name(walk->archive); /* "ZIP 2.0 (deflation)" */
+
+    return walk->zip && format != NULL && strchr(format, '(') != NULL &&
+           strstr(format, "(uncompressed)") == NULL && strstr(format, "(deflation)") == NULL;
+}
+
 static enum ps_member_kind kind_of(const struct walk *walk, struct archive_entry *entry)
 {
-    if (walk->lib.archive_entry_is_data_encrypted(entry) != 0) {
+    if (walk->lib.archive_entry_is_data_encrypted(entry) != 0 || is_packed_otherwise(walk)) {
         return PS_MEMBER_OTHER;
     }
     if (walk->lib.archive_entry_hardlink(entry) != NULL) {
@@ -382,6 +388,8 @@ static enum ps_code take_member(struct walk *walk, struct archive_entry *entry, 
 
 static enum ps_code look_at_first(struct walk *walk, struct ps_err *err)
 {
+    enum ps_code code = PS_OK;
+
     while (walk->first_size_bytes < sizeof(walk->first)) {
         size_t got_bytes = 0;
 
@@ -398,7 +406,13 @@ static enum ps_code look_at_first(struct walk *walk, struct ps_err *err)
     /* A local header, or the end of an empty zip. */
     walk->zip = walk->first_size_bytes == 4 &&
                 (memcmp(walk->first, "PK\3\4", 4) == 0 || memcmp(walk->first, "PK\5\6", 4) == 0);
-    return walk->zip ? PS_OK : ps_unpack_new(&walk->unpack, pull, walk, err);
+    if (!walk->zip) {
+        code = ps_unpack_new(&walk->unpack, pull, walk, err);
+    }
+    if (walk->unpack != NULL) {
+        ps_unpack_limit_window(walk->unpack, PS_MEMBERS_WINDOW_LOG_MAX);
+    }
+    return code;
 }
 
 static enum ps_code walk_all(struct walk *walk, struct ps_err *err)

@@ -22,8 +22,8 @@
 enum ps_member_kind {
     PS_MEMBER_FILE,
     PS_MEMBER_DIRECTORY,
-    PS_MEMBER_LINK,  /* symbolic or hard: has no bytes of its own */
-    PS_MEMBER_OTHER, /* a device, fifo or socket; encrypted */
+    PS_MEMBER_LINK, /* symbolic or hard: has no bytes of its own */
+    PS_MEMBER_OTHER, /* a device, fifo or socket; encrypted; in a zip: packed by other than deflate */
 };
 
 /** One member; text is borrowed for the call. */
@@ -41,6 +41,14 @@ enum ps_member_wish {
     PS_MEMBER_READ, /* its bytes, then the end */
     PS_MEMBER_FAIL, /* *err is set */
 };
+
+/**
+ * Of zstd: refused above it. Lower: what its highest levels (20 and up) make is refused, and then the next ones. Higher: a
+ * stranger's archive of a few bytes makes us hold that.
+ */
+#define PS_MEMBERS_WINDOW_LOG_MAX 23
+/** What zstd needs with such a window. */
+#define PS_MEMBERS_ZSTD_MEMORY_BYTES ((uint64_t)9 * 1024 * 1024)
 
 struct ps_members_options {
     uint64_t size_bytes; /* of the archive */
@@ -62,7 +70,7 @@ struct ps_members_options {
 /**
  * Walk to the end, or to the end of the member that is read.
  *
- * Errors:  PS_E_CORRUPT when it is no archive, or a broken one; PS_E_REFUSED over a limit;
+ * Errors:  PS_E_CORRUPT when it is no archive, or a broken one; PS_E_REFUSED over a limit, that of the window included;
  *          those of the functions; PS_E_UNSUPPORTED without libarchive; PS_E_NO_MEMORY.
  */
 PS_MUST_USE enum ps_code ps_archive_members(const struct ps_members_options *options,

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 /** What is pulled at a time. */
 #define PULL_BYTES ((size_t)128 * 1024)
@@ -14,8 +15,12 @@ enum phase {
     PHASE_ENDED,
 };
 
-/** RFC 8878 3.1.1. */
+/** RFC 8878 3.1.1, 3.1.2: a frame, or one to be skipped, whose first byte is 0x50..0x5f. */
 static const uint8_t zstd_magic[] = { 0x28, 0xb5, 0x2f, 0xfd };
+static const uint8_t zstd_skip_magic[] = { 0x50, 0x2a, 0x4d, 0x18 };
+
+/** Larger windows: 128 MiB and more for a few bytes of a stranger's. */
+#define WINDOW_LOG_MAX 27
 
 struct ps_unpack {
     ps_pull_fn pull;
@@ -23,7 +28,8 @@ struct ps_unpack {
     enum phase phase;
     enum ps_unpack_kind kind;
     ZSTD_DCtx *zstd; /* NULL until it is needed */
-    bool zstd_open;  /* in the middle of a frame */
+    int window_log_max;
+    bool zstd_open; /* in the middle of a frame */
     z_stream inflate;
     bool inflate_ready;
     bool pull_ended;
@@ -43,6 +49,13 @@ struct ps_unpack {
     size_t end_bytes;
 };
 
+bool ps_unpack_is_zstd(const uint8_t bytes[4])
+{
+    return memcmp(bytes, zstd_magic, sizeof(zstd_magic)) == 0 ||
+           ((bytes[0] & 0xf0) == zstd_skip_magic[0] &&
+            memcmp(bytes + 1, zstd_skip_magic + 1, sizeof(zstd_skip_magic) - 1) == 0);
+}
+
 enum ps_code ps_unpack_new(struct ps_unpack **unpack_out, ps_pull_fn pull, void *user,
                            struct ps_err *err)
 {
@@ -58,8 +71,14 @@ enum ps_code ps_unpack_new(struct ps_unpack **unpack_out, ps_pull_fn pull, void 
     }
     unpack->pull = pull;
     unpack->user = user;
+    unpack->window_log_max = WINDOW_LOG_MAX;
     *unpack_out = unpack;
     return PS_OK;
+}
+
+void ps_unpack_limit_window(struct ps_unpack *unpack, int window_log)
+{
+    unpack->window_log_max = window_log;
 }
 
 void ps_unpack_free(struct ps_unpack *unpack)
@@ -138,8 +157,13 @@ static void take_point(struct ps_unpack *unpack)
 
 static enum ps_code zstd_init(struct ps_unpack *unpack, struct ps_err *err)
 {
-    unpack->zstd = ZSTD_createDCtx(); /* refuses windows over 128 MiB, as the zstd program does */
-    return unpack->zstd != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "zstd: out of memory");
+    unpack->zstd = ZSTD_createDCtx();
+    if (unpack->zstd == NULL ||
+        ZSTD_isError(ZSTD_DCtx_setParameter(unpack->zstd, ZSTD_d_windowLogMax,
+                                            unpack->window_log_max)) != 0) {
+        return ps_err_set(err, PS_E_NO_MEMORY, "zstd: out of memory");
+    }
+    return PS_OK;
 }
 
 static enum ps_code resume_gzip(struct ps_unpack *unpack, const struct ps_unpack_point *point,
@@ -372,6 +396,10 @@ static enum ps_code read_zstd(struct ps_unpack *unpack, void *into, size_t size,
         return PS_OK;
     }
     status = ZSTD_decompressStream(unpack->zstd, &out, &in);
+    if (ZSTD_getErrorCode(status) == ZSTD_error_frameParameter_windowTooLarge) {
+        return ps_err_set(err, PS_E_REFUSED, "zstd: its window is larger than %llu MiB",
+                          1ULL << unpack->window_log_max >> 20);
+    }
     if (ZSTD_isError(status) != 0) {
         return ps_err_set(err, PS_E_CORRUPT, "zstd: %s", ZSTD_getErrorName(status));
     }
@@ -396,7 +424,7 @@ static enum ps_code find_kind(struct ps_unpack *unpack, struct ps_err *err)
     if (code == PS_OK && is_magic(unpack)) {
         unpack->kind = PS_UNPACK_GZIP;
     } else if (code == PS_OK && unpack->end_bytes - unpack->start_bytes >= sizeof(zstd_magic) &&
-               memcmp(unpack->buffer + unpack->start_bytes, zstd_magic, sizeof(zstd_magic)) == 0) {
+               ps_unpack_is_zstd(unpack->buffer + unpack->start_bytes)) {
         unpack->kind = PS_UNPACK_ZSTD;
         code = zstd_init(unpack, err);
     }

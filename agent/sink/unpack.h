@@ -42,16 +42,23 @@ struct ps_unpack_point {
     uint8_t window[PS_UNPACK_WINDOW_BYTES];
 };
 
+/** Whether zstd begins with these bytes; gzip and what is not packed do not. */
+bool ps_unpack_is_zstd(const uint8_t bytes[4]);
+
 /** Errors: PS_E_NO_MEMORY. */
 PS_MUST_USE enum ps_code ps_unpack_new(struct ps_unpack **unpack_out, ps_pull_fn pull, void *user,
                                        struct ps_err *err);
+/** Refuse zstd whose window is larger than 2^window_log, 10..27; without this call 27, as the zstd program does. */
+void ps_unpack_limit_window(struct ps_unpack *unpack, int window_log);
+
 /** NULL is allowed. */
 void ps_unpack_free(struct ps_unpack *unpack);
 
 /**
  * Some bytes; *got_out = 0 at the end.
  *
- * Errors:  PS_E_CORRUPT for what is broken, cut, or has another checksum or length; those of pull.
+ * Errors:  PS_E_CORRUPT for what is broken, cut, or has another checksum or length; PS_E_REFUSED for a window that is
+ *          too large; those of pull.
  */
 PS_MUST_USE enum ps_code ps_unpack_read(struct ps_unpack *unpack, void *into, size_t size,
                                         size_t *got_out, struct ps_err *err);

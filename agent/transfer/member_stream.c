@@ -153,6 +153,7 @@ enum ps_code ps_member_stream_start(struct ps_member_stream **stream_out,
     stream->store = options->store;
     stream->size_bytes = options->size_bytes;
     stream->limits = options->limits;
+    stream->reserve = options->reserve;
     stream->on_open = options->on_open;
     stream->on_ready = options->on_ready;
     stream->user = options->user;

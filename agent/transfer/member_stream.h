@@ -27,8 +27,9 @@
 
 struct ps_member_stream;
 
-/** What one needs at most: pipes, buffers, libarchive's and zlib's windows; a zip's directory beside it. */
+/** What one needs at most: pipes, buffers, libarchive's and zlib's windows; beside it a zip's directory, and of zstd: */
 #define PS_MEMBER_STREAM_MEMORY_BYTES ((uint64_t)2 * 1024 * 1024)
+#define PS_MEMBER_STREAM_ZSTD_MEMORY_BYTES PS_MEMBERS_ZSTD_MEMORY_BYTES
 
 /** What read answers instead of a count of bytes. */
 #define PS_MEMBER_STREAM_LATER ((ssize_t)-1)
@@ -49,6 +50,8 @@ struct ps_member_stream_options {
                            struct ps_err *err);
     void *format_user; /* until free; the thread's alone between start and free */
 
+    /** Asked once, when it is zstd: so much more is held until the end. False: there is none, it fails. NULL = there is. */
+    bool (*reserve)(void *user, uint64_t size_bytes);
     /** The member was found (or the list begins): read will give its bytes. member has no name and link_target. */
     void (*on_open)(void *user, const struct ps_member *member);
     /** read has something new to say. Neither is called from within a call of these functions; free not from within. */
@@ -67,7 +70,8 @@ void ps_member_stream_free(struct ps_member_stream *stream);
 /** The next bytes, 1..size of them, or one of PS_MEMBER_STREAM_*. */
 ssize_t ps_member_stream_read(struct ps_member_stream *stream, void *into, size_t size);
 
-/** Why it failed: PS_E_NOT_FOUND without such a member; those of ps_archive_members and the store. */
+/** Why it failed: PS_E_NOT_FOUND without such a member; PS_E_NO_MEMORY from reserve; those of ps_archive_members and the
+ * store. */
 const struct ps_err *ps_member_stream_error(const struct ps_member_stream *stream);
 
 /** Bytes received from the store so far. */

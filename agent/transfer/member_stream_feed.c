@@ -1,5 +1,7 @@
 #include "transfer/member_stream_internal.h"
 
+#include "sink/unpack.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -67,6 +69,36 @@ static void on_feed_room(uv_poll_t *poll, int status, int events)
     }
 }
 
+/* The thread must not take the pipe's end for that of the archive. */
+static void cut_feed(struct ps_member_stream *stream, const struct ps_err *err)
+{
+    if (stream->store_err.code == PS_OK) {
+        stream->store_err = *err;
+    }
+    atomic_store(&stream->is_cut, true);
+}
+
+/* Before the thread has four bytes of it: what zstd needs it takes at its first. */
+static bool may_unpack(struct ps_member_stream *stream, const char *data, size_t size_bytes)
+{
+    struct ps_err err = { .code = PS_OK };
+    bool whole = stream->first_size_bytes == sizeof(stream->first);
+
+    while (stream->first_size_bytes < sizeof(stream->first) && size_bytes > 0) {
+        stream->first[stream->first_size_bytes++] = (uint8_t)*data++;
+        size_bytes--;
+    }
+    if (whole || stream->first_size_bytes < sizeof(stream->first) || stream->reserve == NULL ||
+        !ps_unpack_is_zstd(stream->first) ||
+        stream->reserve(stream->user, PS_MEMBER_STREAM_ZSTD_MEMORY_BYTES)) {
+        return true;
+    }
+    (void)ps_err_set(&err, PS_E_NO_MEMORY, "zstd needs more memory than there is: try again");
+    cut_feed(stream, &err);
+    close_feed(stream);
+    return false;
+}
+
 static enum ps_push on_store_data(void *user, const void *data, size_t size_bytes)
 {
     struct ps_member_stream *stream = user;
@@ -77,6 +109,9 @@ static enum ps_push on_store_data(void *user, const void *data, size_t size_byte
     if (stream->block_used_bytes > 0) {
         return PS_PUSH_PAUSE;
     }
+    if (!may_unpack(stream, data, size_bytes)) {
+        return PS_PUSH_STOP;
+    }
     memcpy(stream->block, data, size_bytes);
     stream->block_used_bytes = size_bytes;
     stream->received_bytes += size_bytes;
@@ -85,15 +120,6 @@ static enum ps_push on_store_data(void *user, const void *data, size_t size_byte
     return stream->feed_fd < 0             ? PS_PUSH_STOP
            : stream->block_used_bytes == 0 ? PS_PUSH_TAKEN
                                            : PS_PUSH_FULL;
-}
-
-/* The thread must not take the pipe's end for that of the archive. */
-static void cut_feed(struct ps_member_stream *stream, const struct ps_err *err)
-{
-    if (stream->store_err.code == PS_OK) {
-        stream->store_err = *err;
-    }
-    atomic_store(&stream->is_cut, true);
 }
 
 static void on_received(void *user, const struct ps_err *err)

@@ -22,6 +22,7 @@ struct ps_member_stream {
     char *key;
     char *etag;
     uint64_t size_bytes;
+    bool (*reserve)(void *user, uint64_t size_bytes);
     void (*on_open)(void *user, const struct ps_member *member);
     void (*on_ready)(void *user);
     void *user;
@@ -30,6 +31,8 @@ struct ps_member_stream {
     uint64_t received_bytes;
     uint64_t range_size_bytes; /* of the range that was asked for last */
     uint64_t range_received_bytes;
+    uint8_t first[4]; /* bytes of the archive: what it is packed by */
+    size_t first_size_bytes;
     uint64_t asked_count; /* requests of the thread that were answered */
     int feed_fd;          /* where bytes of the store go; -1 = none is open */
     uv_poll_t *feed_poll; /* while a block waits for room in the pipe */

@@ -128,8 +128,9 @@ def zip_of(files, out=None, kind=None):
     return out.data if isinstance(out, Pipe) else out.getvalue()
 
 
-def zstd(data):
-    return subprocess.run(["zstd", "-q"], input=data, capture_output=True, check=True).stdout
+def zstd(data, *flags):
+    """From a pipe: the frame does not tell its size, so its window is as large as the level says."""
+    return subprocess.run(["zstd", "-q", *flags], input=data, capture_output=True, check=True).stdout
 
 
 def hostile(tar):
@@ -176,7 +177,13 @@ MAKE = {
     "gnu.tar": lambda: tar_of(usual, tarfile.GNU_FORMAT),
     "tar.gz": lambda: gzip.compress(tar_of(usual), 6, mtime=0),
     "tar.zst": lambda: zstd(tar_of(usual)),
+    "ultra.tar.zst": lambda: zstd(tar_of(usual), "-19"),  # 8 MiB
+    "long.tar.zst": lambda: zstd(tar_of(usual), "--long=27"),  # 128 MiB
+    "skip.tar.zst": lambda: b"\x53\x2a\x4d\x18\4\0\0\0data" + zstd(tar_of(usual)),  # RFC 8878 3.1.2
+    "twice.tar.gz": lambda: gzip.compress(zstd(tar_of(usual), "--long=27"), mtime=0),
     "zip": lambda: zip_of(FILES.items()),
+    "lzma.zip": lambda: zip_of([("packed", b"x" * 1000)], kind=zipfile.ZIP_LZMA),
+    "bzip2.zip": lambda: zip_of([("packed", b"x" * 1000)], kind=zipfile.ZIP_BZIP2),
     "stream.zip": lambda: zip_of(FILES.items(), Pipe()),
     "none.zip": lambda: zip_of([]),
     "none.tar": lambda: tar_of(lambda tar: None),

@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,16 @@ TestSuite(member_stream, .timeout = 100, .init = ignore_sigpipe);
 
 /* --- the rig --- */
 
+/** Memory that is in use, whatever allocates it. */
+size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
+
+static size_t memory_in_use(void)
+{
+    return __sanitizer_get_current_allocated_bytes != NULL
+               ? __sanitizer_get_current_allocated_bytes()
+               : mallinfo2().uordblks;
+}
+
 struct rig {
     uv_loop_t loop;
     struct memory_store *memory;
@@ -42,6 +53,10 @@ struct rig {
     bool ended;
     bool failed;
     enum ps_code format_code; /* what format answers */
+    uint64_t reserve_max;
+    uint64_t reserved_bytes;
+    bool keeps_nothing;
+    size_t memory_max;
 };
 
 /* Entries of a directory of /proc/self. */
@@ -96,9 +111,21 @@ static enum ps_code format(void *user, const struct ps_member *member, struct ps
                                 member->link_target != NULL ? member->link_target : "");
 }
 
+static bool reserve(void *user, uint64_t size_bytes)
+{
+    struct rig *rig = user;
+
+    if (rig->reserved_bytes + size_bytes > rig->reserve_max) {
+        return false;
+    }
+    rig->reserved_bytes += size_bytes;
+    return true;
+}
+
 static void rig_open(struct rig *rig)
 {
     memset(rig, 0, sizeof(*rig));
+    rig->reserve_max = UINT64_MAX;
     cr_assert_eq(uv_loop_init(&rig->loop), 0);
     rig->memory = memory_store_new(&rig->loop);
     rig->read_size = 65536;
@@ -110,6 +137,7 @@ static void rig_open(struct rig *rig)
         .limits = { .entry_count_max = 100000, .size_max_bytes = 1 << 30, .ratio_max = 2000 },
         .format = format,
         .format_user = rig,
+        .reserve = reserve,
         .on_open = on_open,
         .on_ready = on_ready,
         .user = rig,
@@ -147,6 +175,7 @@ static void rig_start(struct rig *rig)
     rig->ready = false;
     rig->ended = false;
     rig->failed = false;
+    rig->reserved_bytes = 0;
     ps_buf_rewind(&rig->bytes);
     rig->threads_before = count("/proc/self/task");
     rig->fds_before = count("/proc/self/fd");
@@ -204,14 +233,19 @@ static void rig_read(struct rig *rig)
             rig->failed = true;
         } else {
             cr_assert(got_bytes > 0 && (size_t)got_bytes <= rig->read_size);
-            cr_assert_eq(ps_buf_append(&rig->bytes, block, (size_t)got_bytes, NULL), PS_OK);
+            cr_assert(rig->keeps_nothing ||
+                      ps_buf_append(&rig->bytes, block, (size_t)got_bytes, NULL) == PS_OK);
         }
     }
 }
 
 static bool rig_step(struct rig *rig, uv_run_mode mode)
 {
+    size_t in_use;
+
     (void)uv_run(&rig->loop, mode);
+    in_use = memory_in_use();
+    rig->memory_max = in_use > rig->memory_max ? in_use : rig->memory_max;
     if (rig->read_size > 0) {
         rig_read(rig);
     }
@@ -416,6 +450,8 @@ Test(member_stream, what_is_no_file_is_told)
         { "tar", "fifo", "is no file that can be read" },
         { "tar", "./a.txt", "./a.txt: is not in it" },
         { "encrypted.zip", "secret", "is no file that can be read" },
+        { "lzma.zip", "packed", "is no file that can be read" },
+        { "bzip2.zip", "packed", "is no file that can be read" },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -684,6 +720,76 @@ Test(member_stream, reader_that_takes_nothing_stops_thread_and_store)
 
     expect_bytes(&rig, "big", noise, 8 * MIB);
     free(noise);
+    rig_close(&rig);
+}
+
+/* --- memory --- */
+
+Test(member_stream, memory_is_what_is_said_whatever_the_archive)
+{
+    static const struct {
+        const char *archive;
+        bool zstd;
+    } rows[] = { { "tar", false },        { "tar.gz", false },       { "zip", false },
+                 { "stream.zip", false }, { "bomb.tar.gz", false },  { "bomb.zip", false },
+                 { "tar.zst", true },     { "ultra.tar.zst", true }, { "skip.tar.zst", true } };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rig rig;
+        size_t before;
+
+        rig_open(&rig);
+        (void)rig_make(&rig, rows[i].archive);
+        rig.keeps_nothing = true;
+        rig.options.limits.ratio_max = 1 << 20;
+        before = memory_in_use();
+
+        rig_get(&rig, ps_str_has_prefix(rows[i].archive, "bomb") ? "bomb" : "last");
+
+        cr_expect_eq(rig.reserved_bytes, rows[i].zstd ? PS_MEMBER_STREAM_ZSTD_MEMORY_BYTES : 0,
+                     "%s: %zu", rows[i].archive, (size_t)rig.reserved_bytes);
+        cr_expect_leq(rig.memory_max - before, PS_MEMBER_STREAM_MEMORY_BYTES + rig.reserved_bytes,
+                      "%s: %zu", rows[i].archive, rig.memory_max - before);
+        rig_close(&rig);
+    }
+}
+
+Test(member_stream, zstd_without_memory_for_it_is_not_read)
+{
+    static const size_t blocks[] = { 65536, 3, 1 };
+
+    for (size_t i = 0; i < 3; i++) {
+        struct rig rig;
+
+        rig_open(&rig);
+        (void)rig_make(&rig, "tar.zst");
+        memory_store_set_block(rig.memory, blocks[i]);
+        rig.reserve_max = PS_MEMBER_STREAM_ZSTD_MEMORY_BYTES - 1;
+        rig_expect_failure(&rig, NULL, PS_E_NO_MEMORY, "try again");
+        cr_expect_eq(rig.reserved_bytes, 0);
+        rig_close(&rig);
+    }
+}
+
+Test(member_stream, zstd_of_a_window_that_takes_much_memory_is_refused)
+{
+    struct rig rig;
+    size_t before;
+
+    rig_open(&rig);
+    (void)rig_make(&rig, "long.tar.zst");
+    before = memory_in_use();
+    rig_expect_failure(&rig, "a.txt", PS_E_REFUSED, "its window is larger than 8 MiB");
+    cr_expect_leq(rig.memory_max - before, PS_MEMBER_STREAM_MEMORY_BYTES, "%zu",
+                  rig.memory_max - before);
+    rig_close(&rig);
+
+    rig_open(&rig);
+    (void)rig_make(&rig, "twice.tar.gz"); /* unpacked once, it is no tar */
+    before = memory_in_use();
+    rig_expect_failure(&rig, "a.txt", PS_E_CORRUPT, "no tar, tar.gz, tar.zst or zip");
+    cr_expect_leq(rig.memory_max - before, PS_MEMBER_STREAM_MEMORY_BYTES, "%zu",
+                  rig.memory_max - before);
     rig_close(&rig);
 }
 
