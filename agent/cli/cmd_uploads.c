@@ -3,6 +3,7 @@
 #include "cli/output.h"
 
 #include "base/str.h"
+#include "serve/admin.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -102,6 +103,11 @@ static enum ps_exit abort_one(struct ps_app *app, const char *id)
     ps_admin_call_add(&call, "id", id);
     code = ps_admin_call_run(&call, &answer, &err);
     ps_admin_call_clear(&call);
+    if (code == PS_E_DENIED && call.side == PS_ADMIN_SIDE_AGENT &&
+        strcmp(err.message, PS_ADMIN_LEVEL_MESSAGE) != 0) {
+        app->mend = "the agent asked with its credentials; with --profile or --endpoint yours are "
+                    "used";
+    }
     return code == PS_OK ? told_abort(app, answer, id) : ps_app_fail(app, &err);
 }
 

@@ -152,7 +152,7 @@ static void serve(struct ps_admin *admin, struct ps_httpd_request *request,
     } else if (strcmp(ps_httpd_method(request), reads ? "GET" : "POST") != 0) {
         send_error(request, 405, PS_E_INVALID, reads ? "only GET" : "only POST");
     } else if (!reads && !may_operate(request)) {
-        send_error(request, 403, PS_E_DENIED, "only the agent's user and root may do this");
+        send_error(request, 403, PS_E_DENIED, PS_ADMIN_LEVEL_MESSAGE);
     } else if (route->kind == PS_ADMIN_CHANGE) {
         change(admin, request, target, route);
     } else {

@@ -38,6 +38,9 @@
 /** Of every answer: a client tells by it that this is an agent, and of which version. */
 #define PS_ADMIN_VERSION_HEADER "Purser-Version"
 
+/** What who may only read is told when they operate. */
+#define PS_ADMIN_LEVEL_MESSAGE "only the agent's user and root may do this"
+
 struct ps_admin;
 
 /** Listen at path. context is borrowed and may change between calls. Errors as ps_httpd_new. */

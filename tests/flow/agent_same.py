@@ -144,6 +144,20 @@ def live_upload(rig):
     print("ok  an upload that runs: its progress through the agent; it is not aborted")
 
 
+def other_credentials(rig):
+    """An agent that may not abort an upload says whose credentials it used; with a store flag one's own are."""
+    if rig.kind != "versitygw":
+        return
+    number = interrupted(rig, "foreign")
+    with Agent(rig, top=QUIET, env={"AWS_SECRET_ACCESS_KEY": "another"}):
+        _, err = rig.run("uploads", "abort", number, expect=4)
+        assert "the agent asked with its credentials" in err and len(err.splitlines()) == 1, err
+        assert rig.uploads_left() and rig.run("uploads", "--json")[0], "it is forgotten, and not aborted"
+        rig.run("uploads", "abort", number, "--endpoint", f"http://127.0.0.1:{rig.port}")
+    assert rig.uploads_left() == [] and rig.run("uploads", "--json")[0] == ""
+    print("ok  an abort that the agent's credentials do not allow: kept, and done by one's own")
+
+
 def loaded_policies(rig):
     """An agent answers by the policies that it has loaded, not by the files as they are now."""
     policies = rig.dir / "mine"
@@ -274,6 +288,7 @@ def main():
         left = looks(rig)
         changes(rig, left)
         live_upload(rig)
+        other_credentials(rig)
         loaded_policies(rig)
         levels(rig)
         others(rig)
