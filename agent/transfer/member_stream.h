@@ -27,7 +27,7 @@
 
 struct ps_member_stream;
 
-/** What one needs at most: pipes, buffers, libarchive's and zlib's windows; beside it a zip's directory, and of zstd: */
+/** What one needs at most: pipes, buffers, zlib's window; more is asked of reserve, for a zip's directory and for zstd: */
 #define PS_MEMBER_STREAM_MEMORY_BYTES ((uint64_t)2 * 1024 * 1024)
 #define PS_MEMBER_STREAM_ZSTD_MEMORY_BYTES PS_MEMBERS_ZSTD_MEMORY_BYTES
 
@@ -50,7 +50,7 @@ struct ps_member_stream_options {
                            struct ps_err *err);
     void *format_user; /* until free; the thread's alone between start and free */
 
-    /** Asked once, when it is zstd: so much more is held until the end. False: there is none, it fails. NULL = there is. */
+    /** More is held until the end; asked before. False: there is none, it fails. NULL = there always is. */
     bool (*reserve)(void *user, uint64_t size_bytes);
     /** The member was found (or the list begins): read will give its bytes. member has no name and link_target. */
     void (*on_open)(void *user, const struct ps_member *member);

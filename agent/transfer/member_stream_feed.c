@@ -9,6 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+/** Held by libarchive for each byte of a zip's directory: an entry of 46 bytes and its name becomes one of some 200. */
+#define DIRECTORY_BYTES_FACTOR ((uint64_t)5)
+/** Asked of reserve at a time. */
+#define RESERVE_STEP_BYTES ((uint64_t)256 * 1024)
+
 static void close_feed(struct ps_member_stream *stream)
 {
     ps_member_stream_close_poll(&stream->feed_poll);
@@ -78,25 +83,58 @@ static void cut_feed(struct ps_member_stream *stream, const struct ps_err *err)
     atomic_store(&stream->is_cut, true);
 }
 
-/* Before the thread has four bytes of it: what zstd needs it takes at its first. */
-static bool may_unpack(struct ps_member_stream *stream, const char *data, size_t size_bytes)
+static bool reserve(struct ps_member_stream *stream, uint64_t size_bytes)
 {
-    struct ps_err err = { .code = PS_OK };
-    bool whole = stream->first_size_bytes == sizeof(stream->first);
-
-    while (stream->first_size_bytes < sizeof(stream->first) && size_bytes > 0) {
-        stream->first[stream->first_size_bytes++] = (uint8_t)*data++;
-        size_bytes--;
+    if (stream->reserve != NULL && !stream->reserve(stream->user, size_bytes)) {
+        return false;
     }
-    if (whole || stream->first_size_bytes < sizeof(stream->first) || stream->reserve == NULL ||
-        !ps_unpack_is_zstd(stream->first) ||
-        stream->reserve(stream->user, PS_MEMBER_STREAM_ZSTD_MEMORY_BYTES)) {
+    stream->reserved_bytes += size_bytes;
+    return true;
+}
+
+/* A zip's directory is what comes before its first member, but for what was pulled to see that it is one. */
+static bool may_hold_directory(struct ps_member_stream *stream, size_t size_bytes)
+{
+    uint64_t needed_bytes =
+        DIRECTORY_BYTES_FACTOR * (stream->range_received_bytes + (uint64_t)size_bytes);
+
+    if (stream->range_size_bytes == stream->size_bytes || atomic_load(&stream->has_begun)) {
         return true;
     }
-    (void)ps_err_set(&err, PS_E_NO_MEMORY, "zstd needs more memory than there is: try again");
+    while (stream->reserved_bytes < needed_bytes) {
+        if (!reserve(stream, RESERVE_STEP_BYTES)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Asked before the thread gets the bytes: what zstd needs it takes at its first ones. */
+static bool may_unpack(struct ps_member_stream *stream, const char *data, size_t size_bytes)
+{
+    bool was_known = stream->first_size_bytes == sizeof(stream->first);
+
+    for (size_t i = 0; i < size_bytes && stream->first_size_bytes < sizeof(stream->first); i++) {
+        stream->first[stream->first_size_bytes++] = (uint8_t)data[i];
+    }
+    if (stream->first_size_bytes < sizeof(stream->first)) {
+        return true;
+    }
+    if (memcmp(stream->first, "PK\3\4", 4) == 0) {
+        return may_hold_directory(stream, size_bytes);
+    }
+    return was_known || !ps_unpack_is_zstd(stream->first) ||
+           reserve(stream, PS_MEMBER_STREAM_ZSTD_MEMORY_BYTES);
+}
+
+static void give_up(struct ps_member_stream *stream)
+{
+    struct ps_err err = { .code = PS_OK };
+
+    (void)ps_err_set(&err, PS_E_NO_MEMORY,
+                     "this archive needs more memory than there is: try again");
     cut_feed(stream, &err);
     close_feed(stream);
-    return false;
 }
 
 static enum ps_push on_store_data(void *user, const void *data, size_t size_bytes)
@@ -110,6 +148,7 @@ static enum ps_push on_store_data(void *user, const void *data, size_t size_byte
         return PS_PUSH_PAUSE;
     }
     if (!may_unpack(stream, data, size_bytes)) {
+        give_up(stream);
         return PS_PUSH_STOP;
     }
     memcpy(stream->block, data, size_bytes);

@@ -33,10 +33,11 @@ struct ps_member_stream {
     uint64_t range_received_bytes;
     uint8_t first[4]; /* bytes of the archive: what it is packed by */
     size_t first_size_bytes;
-    uint64_t asked_count; /* requests of the thread that were answered */
-    int feed_fd;          /* where bytes of the store go; -1 = none is open */
-    uv_poll_t *feed_poll; /* while a block waits for room in the pipe */
-    char *block;          /* PS_MEMBER_STREAM_RECEIVE_BYTES */
+    uint64_t reserved_bytes; /* by reserve */
+    uint64_t asked_count;    /* requests of the thread that were answered */
+    int feed_fd;             /* where bytes of the store go; -1 = none is open */
+    uv_poll_t *feed_poll;    /* while a block waits for room in the pipe */
+    char *block;             /* PS_MEMBER_STREAM_RECEIVE_BYTES */
     size_t block_used_bytes;
     size_t block_taken_bytes;
     bool received;      /* the whole range is in the block or the pipe */
@@ -66,8 +67,9 @@ struct ps_member_stream {
     struct ps_err thread_err;
     atomic_uint_fast64_t wanted_offset_bytes;
     atomic_uint_fast64_t wanted_count;
-    atomic_bool is_found; /* found may be read */
-    atomic_bool is_cut;   /* the loop's: what is in the pipe is not all that was asked for */
+    atomic_bool has_begun; /* a member was told of: a zip's directory is read */
+    atomic_bool is_found;  /* found may be read */
+    atomic_bool is_cut;    /* the loop's: what is in the pipe is not all that was asked for */
     atomic_bool has_ended;
     atomic_bool is_stopped;
 };

@@ -121,6 +121,7 @@ static enum ps_member_wish on_member(void *user, const struct ps_member *member,
 {
     struct ps_member_stream *stream = user;
 
+    atomic_store(&stream->has_begun, true);
     if (stream->member == NULL) {
         return list_member(stream, member, err);
     }

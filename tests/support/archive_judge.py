@@ -197,6 +197,7 @@ MAKE = {
     "text": lambda: b"no archive at all, but long enough to be looked at. " * 100,
     "bomb.zip": lambda: zip_of([("bomb", bytes(32 * MIB))], kind=zipfile.ZIP_DEFLATED),
     "bomb.tar.gz": lambda: gzip.compress(tar_of(lambda tar: add(tar, "bomb", bytes(32 * MIB))), 9, mtime=0),
+    "wide.zip": lambda: zip_of([("%05d" % i, b"") for i in range(40000)], kind=zipfile.ZIP_STORED),
     "huge.zip": lambda: zip_of([("bomb", bytes(300 * MIB))], kind=zipfile.ZIP_DEFLATED),
     "huge.tar.gz": lambda: gzip.compress(tar_of(lambda tar: add(tar, "bomb", bytes(300 * MIB))), 1, mtime=0),
     "many.tar": lambda: tar_of(lambda tar: [add(tar, "%05d" % i, b"%d" % i) for i in range(3000)]),
