@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum {
     CONNECT_TIMEOUT_DEFAULT_MS = 5000,
@@ -19,6 +20,15 @@ enum {
 
 /** Bytes taken by one recv(2); as above. */
 #define RECEIVE_BUFFER_BYTES 262144L
+
+/**
+ * Whoever takes so little at once has thousands of requests under way: what the system may hold of each counts, 128 KiB and
+ * more by itself. A connection with such a small window is not kept for others.
+ */
+enum {
+    THRIFTY_RECEIVE_BYTES = 12 * 1024,
+    THRIFTY_SOCKET_BYTES = 16384,
+};
 
 static size_t on_curl_read(char *into, size_t size, size_t count, void *user)
 {
@@ -219,11 +229,30 @@ static void set_method(struct ps_http_request *request, const struct ps_http_opt
             (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, options->method);
         }
     }
-    if (options->on_data != NULL) {
-        (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
-                               options->receive_buffer_bytes != 0
-                                   ? (long)options->receive_buffer_bytes
-                                   : RECEIVE_BUFFER_BYTES);
+}
+
+static int on_curl_socket(void *user, curl_socket_t fd, curlsocktype purpose)
+{
+    const int size_bytes = THRIFTY_SOCKET_BYTES;
+
+    (void)user;
+    (void)purpose;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size_bytes, sizeof(size_bytes));
+    return CURL_SOCKOPT_OK;
+}
+
+static void set_receiving(CURL *easy, const struct ps_http_options *options)
+{
+    if (options->on_data == NULL) {
+        return;
+    }
+    (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
+                           options->receive_buffer_bytes != 0 ? (long)options->receive_buffer_bytes
+                                                              : RECEIVE_BUFFER_BYTES);
+    if (options->receive_buffer_bytes != 0 &&
+        options->receive_buffer_bytes <= THRIFTY_RECEIVE_BYTES) {
+        (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_curl_socket);
+        (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     }
 }
 
@@ -415,6 +444,7 @@ enum ps_code ps_http_request_new(struct ps_http_client *client,
         return ps_err_set(err, PS_E_NO_MEMORY, "HTTP request: out of memory");
     }
     set_method(request, options);
+    set_receiving(request->easy, options);
     set_timeouts(request->easy, options);
     *request_out = request;
     return PS_OK;

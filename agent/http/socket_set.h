@@ -1,7 +1,7 @@
 /**
  * socket_set - many sockets that come and go, in one epoll(7) set that the loop watches.
  *
- * Flow:    http_client.c -> [socket_set] -> the loop
+ * Flow:    http_client.c, serve/httpd_push.c -> [socket_set] -> the loop
  * Thread:  the loop thread only
  * Source:  epoll(7): a set is readable when a socket in it is; libuv 1.44 uv_poll_*: eight epoll_ctl(2) for a socket that
  *          connects, sends and receives once, against three here
@@ -29,6 +29,9 @@ void ps_socket_set_close(struct ps_socket_set *set);
 
 /** Watch fd for events from now on; while a socket is watched the loop is alive. False when the kernel refuses. */
 PS_MUST_USE bool ps_socket_set_add(struct ps_socket_set *set, int fd, int events);
+
+/** The same, but an event is told once, when it sets in: what is writable is told again after a send(2) that found no room. */
+PS_MUST_USE bool ps_socket_set_add_edge(struct ps_socket_set *set, int fd, int events);
 
 /** Watch fd, which was added, for other events. */
 PS_MUST_USE bool ps_socket_set_change(struct ps_socket_set *set, int fd, int events);

@@ -60,8 +60,7 @@ bool ps_gateway_reserve(struct ps_exchange *exchange, uint64_t cost_bytes)
     return true;
 }
 
-bool ps_gateway_reserve_stream(struct ps_exchange *exchange, size_t block_bytes,
-                               uint64_t cost_bytes)
+bool ps_gateway_reserve_stream(struct ps_exchange *exchange, uint64_t cost_bytes)
 {
     struct ps_gateway *gateway = exchange->gateway;
 
@@ -70,7 +69,6 @@ bool ps_gateway_reserve_stream(struct ps_exchange *exchange, size_t block_bytes,
     }
     gateway->stats.streams++;
     exchange->is_stream = true;
-    exchange->body.block_capacity_bytes = block_bytes;
     return true;
 }
 

@@ -145,7 +145,7 @@ void ps_gateway_archive_start(struct ps_exchange *exchange, const char *format_n
         ps_gateway_fail(exchange, 400, "archive=%.20s: tar, tar.gz or zip", format_name);
     } else if (!ps_httpd_takes_chunks(exchange->request)) {
         ps_gateway_fail(exchange, 505, "an archive has no known length: it needs HTTP/1.1");
-    } else if (ps_gateway_reserve_stream(exchange, BLOCK_BYTES, PS_PREFIX_ARCHIVE_MEMORY_BYTES)) {
+    } else if (ps_gateway_reserve_stream(exchange, PS_PREFIX_ARCHIVE_MEMORY_BYTES)) {
         exchange->state = PS_EXCHANGE_OPENING;
         exchange->archive_format = options.format;
         if (ps_prefix_archive_start(&exchange->archive, &options, &err) != PS_OK) {

@@ -20,48 +20,39 @@
 #define AGAIN_MIN_MS ((uint64_t)1000)
 #define AGAIN_SPREAD_MS ((uint64_t)2000)
 
-/** A stream's bytes are in up to three blocks: libcurl's, ours, libmicrohttpd's. */
-#define STREAM_BLOCKS 3
+#define KIB(count) ((size_t)(count)*1024)
 
 /**
- * Bytes taken by one recv(2) and handed on by one send(2): wake-ups are what a fast stream costs. Measured on loopback,
- * CPU-seconds a GiB of one stream by what a recv takes: 64 KiB 0.75, 128 KiB 0.61, 256 KiB 0.53, 512 KiB 0.46, 1 MiB 0.38
- * (beside 0.35 of nginx). Of thousands each is slow, and memory counts. The largest ones are halved for the recv: a store
- * with TLS gives 16 KiB at a time, which are gathered.
+ * Bytes taken by one recv(2), and gathered to be handed on by one send(2): wake-ups are what a fast stream costs. Measured on
+ * loopback, CPU-seconds a GiB of one stream by what a recv takes: 64 KiB 0.75, 128 KiB 0.61, 256 KiB 0.53, 512 KiB 0.46,
+ * 1 MiB 0.38 (beside 0.35 of nginx). Of thousands each is slow, and memory counts: libcurl's buffer is held all the time.
  */
-static const struct {
-    uint32_t streams;
-    size_t block_bytes;
-} block_steps[] = {
-    { 1, (size_t)2048 * 1024 }, { 4, (size_t)1024 * 1024 },  { 8, (size_t)512 * 1024 },
-    { 32, (size_t)64 * 1024 },  { 1000, (size_t)16 * 1024 }, { 4000, (size_t)8 * 1024 },
+static const struct ps_gateway_blocks block_steps[] = {
+    { 1, KIB(2048), KIB(1024), KIB(256) }, { 4, KIB(1024), KIB(512), KIB(256) },
+    { 8, KIB(512), KIB(256), KIB(256) },   { 32, KIB(64), KIB(64), KIB(64) },
+    { 1000, KIB(24), KIB(24), KIB(24) },   { UINT32_MAX, KIB(12), KIB(12), KIB(4) },
 };
 
 /** No single stream is worth more of gateway.memory_limit. */
 #define MEMORY_SHARE 16
 
-size_t ps_gateway_block_bytes(const struct ps_gateway *gateway)
+struct ps_gateway_blocks ps_gateway_blocks(const struct ps_gateway *gateway)
 {
-    for (size_t i = 0; i < sizeof(block_steps) / sizeof(block_steps[0]); i++) {
-        size_t block_bytes = block_steps[i].block_bytes;
+    size_t last = sizeof(block_steps) / sizeof(block_steps[0]) - 1;
 
-        if (gateway->stats.streams < block_steps[i].streams &&
-            ps_gateway_stream_cost(block_bytes) <= gateway->memory_limit_bytes / MEMORY_SHARE) {
-            return block_bytes;
+    for (size_t i = 0; i < last; i++) {
+        if (gateway->stats.streams < block_steps[i].streams_max &&
+            ps_gateway_stream_cost(&block_steps[i]) <= gateway->memory_limit_bytes / MEMORY_SHARE) {
+            return block_steps[i];
         }
     }
-    return (size_t)4 * 1024;
+    return block_steps[last];
 }
 
-static size_t receive_bytes(const struct ps_gateway_body *body)
+uint64_t ps_gateway_stream_cost(const struct ps_gateway_blocks *blocks)
 {
-    return body->block_capacity_bytes >= (size_t)512 * 1024 ? body->block_capacity_bytes / 2
-                                                            : body->block_capacity_bytes;
-}
-
-uint64_t ps_gateway_stream_cost(size_t block_bytes)
-{
-    return STREAM_BLOCKS * (uint64_t)block_bytes + STREAM_FIXED_BYTES;
+    return (uint64_t)blocks->block_bytes + blocks->receive_bytes + blocks->read_bytes +
+           STREAM_FIXED_BYTES;
 }
 
 static void free_handle(uv_handle_t *handle)
@@ -184,7 +175,7 @@ static bool is_right(struct ps_exchange *exchange)
 static bool keep(struct ps_gateway_body *body, const char *data, size_t size_bytes)
 {
     if (body->block == NULL) {
-        body->block = malloc(body->block_capacity_bytes);
+        body->block = malloc(body->blocks.block_bytes);
         if (body->block == NULL) {
             return false;
         }
@@ -217,7 +208,7 @@ static enum ps_push take_data(struct ps_exchange *exchange, const char *data, si
     }
     /* The first bytes are not held up by what comes behind them. */
     return exchange->sent_bytes > 0 &&
-                   body->block_used_bytes + receive_bytes(body) <= body->block_capacity_bytes
+                   body->block_used_bytes + body->blocks.receive_bytes <= body->blocks.block_bytes
                ? PS_PUSH_TAKEN
                : PS_PUSH_FULL;
 }
@@ -228,10 +219,10 @@ static enum ps_push on_data(void *user, const void *data, size_t size_bytes)
     const struct ps_gateway_body *body = &exchange->body;
 
     if (body->failed || exchange->state != PS_EXCHANGE_SENDING ||
-        size_bytes > body->block_capacity_bytes) {
+        size_bytes > body->blocks.block_bytes) {
         return PS_PUSH_STOP;
     }
-    if (body->block_used_bytes + size_bytes > body->block_capacity_bytes) {
+    if (body->block_used_bytes + size_bytes > body->blocks.block_bytes) {
         return PS_PUSH_PAUSE;
     }
     return take_data(exchange, data, size_bytes);
@@ -269,7 +260,7 @@ static bool start_get(struct ps_exchange *exchange, struct ps_err *err)
         .key = exchange->key,
         .if_match = exchange->etag != NULL && exchange->etag[0] == '"' ? exchange->etag : NULL,
         .sink = { .write = on_data, .flush = on_flush, .user = exchange },
-        .buffer_bytes = receive_bytes(body),
+        .buffer_bytes = body->blocks.receive_bytes,
         .on_info = on_info,
     };
 

@@ -46,10 +46,18 @@ struct ps_gateway {
     struct ps_gateway_stats stats;
 };
 
+/** What a stream holds; by how many there are. */
+struct ps_gateway_blocks {
+    uint32_t streams_max; /* fewer than these before it */
+    size_t block_bytes;
+    size_t receive_bytes; /* libcurl's, of which a block takes one or more */
+    size_t read_bytes;    /* libmicrohttpd's, for what is not pushed */
+};
+
 /** The bytes of one answer: texts (of a multipart/byteranges) and ranges of the object, in order. */
 struct ps_gateway_body {
-    char *block; /* what the store sent in one go and was not taken yet */
-    size_t block_capacity_bytes;
+    struct ps_gateway_blocks blocks;
+    char *block; /* what the store sent and was not taken yet */
     size_t block_used_bytes;
     size_t block_taken_bytes;
     char *text; /* goes out before the block; NULL = none */
@@ -133,8 +141,7 @@ PS_MUST_USE bool ps_gateway_reserve(struct ps_exchange *exchange, uint64_t cost_
 PS_MUST_USE bool ps_gateway_reserve_more(void *user, uint64_t size_bytes);
 
 /** Count it among the streams, which share the memory; or 503. */
-PS_MUST_USE bool ps_gateway_reserve_stream(struct ps_exchange *exchange, size_t block_bytes,
-                                           uint64_t cost_bytes);
+PS_MUST_USE bool ps_gateway_reserve_stream(struct ps_exchange *exchange, uint64_t cost_bytes);
 
 /* gateway_route.c */
 
@@ -193,10 +200,10 @@ PS_MUST_USE bool ps_gateway_policy_may_add(struct ps_exchange *exchange,
 
 /* gateway_body.c */
 
-/** Bytes held by a stream that starts now: fewer when there are many. */
-size_t ps_gateway_block_bytes(const struct ps_gateway *gateway);
+/** For a stream that starts now: smaller when there are many. */
+struct ps_gateway_blocks ps_gateway_blocks(const struct ps_gateway *gateway);
 /** What a stream with such blocks costs in all, with the buffers of both connections. */
-uint64_t ps_gateway_stream_cost(size_t block_bytes);
+uint64_t ps_gateway_stream_cost(const struct ps_gateway_blocks *blocks);
 
 /** Fetch the whole object, or the first of the ranges; on_info sends the answer's headers. */
 void ps_gateway_body_start(struct ps_exchange *exchange);

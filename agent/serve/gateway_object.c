@@ -18,9 +18,6 @@
 /** A restore takes minutes to hours: clients that honour this do not ask every second. */
 #define RESTORE_RETRY_AFTER_S "300"
 
-/** What libmicrohttpd holds of an answer that it sends itself: those are small, or behind TLS. */
-#define READ_BLOCK_BYTES ((size_t)256 * 1024)
-
 /* --- errors --- */
 
 static unsigned status_of(enum ps_code code)
@@ -187,9 +184,6 @@ static void add_content_range(struct ps_exchange *exchange)
 static void send_headers(struct ps_exchange *exchange)
 {
     char multipart[80];
-    size_t block_bytes = exchange->body.block_capacity_bytes < READ_BLOCK_BYTES
-                             ? exchange->body.block_capacity_bytes
-                             : READ_BLOCK_BYTES;
 
     (void)snprintf(multipart, sizeof(multipart), "multipart/byteranges; boundary=%s",
                    exchange->boundary);
@@ -203,12 +197,12 @@ static void send_headers(struct ps_exchange *exchange)
     exchange->state = exchange->is_head ? PS_EXCHANGE_ENDED : PS_EXCHANGE_SENDING;
     if (exchange->range_count > 1 || exchange->body.rate_bytes_per_s != 0) {
         ps_httpd_send_stream(exchange->request, exchange->range_count > 0 ? 206 : 200,
-                             ps_gateway_body_size(exchange), block_bytes, ps_gateway_body_read,
-                             exchange);
+                             ps_gateway_body_size(exchange), exchange->body.blocks.read_bytes,
+                             ps_gateway_body_read, exchange);
     } else {
         ps_httpd_send_pushed(exchange->request, exchange->range_count > 0 ? 206 : 200,
-                             ps_gateway_body_size(exchange), block_bytes, ps_gateway_body_read,
-                             ps_gateway_body_on_room, exchange);
+                             ps_gateway_body_size(exchange), exchange->body.blocks.read_bytes,
+                             ps_gateway_body_read, ps_gateway_body_on_room, exchange);
     }
 }
 

@@ -110,9 +110,8 @@ static bool may_read(struct ps_exchange *exchange, const char *store)
 
 static bool reserve_stream(struct ps_exchange *exchange)
 {
-    size_t block_bytes = ps_gateway_block_bytes(exchange->gateway);
-
-    return ps_gateway_reserve_stream(exchange, block_bytes, ps_gateway_stream_cost(block_bytes));
+    exchange->body.blocks = ps_gateway_blocks(exchange->gateway);
+    return ps_gateway_reserve_stream(exchange, ps_gateway_stream_cost(&exchange->body.blocks));
 }
 
 static void link_in(struct ps_exchange *exchange)

@@ -265,7 +265,7 @@ static enum ps_code watch(struct ps_httpd *httpd, struct ps_err *err)
     httpd->poll = poll;
     (void)uv_poll_start(poll, UV_READABLE, on_readable);
     (void)uv_timer_start(httpd->sweep, on_sweep, SWEEP_INTERVAL_MS, SWEEP_INTERVAL_MS);
-    return PS_OK;
+    return ps_httpd_pushes_new(httpd, err);
 }
 
 static enum ps_code start(struct ps_httpd *httpd, const struct ps_httpd_options *options,
@@ -378,6 +378,7 @@ void ps_httpd_free(struct ps_httpd *httpd)
         }
         MHD_stop_daemon(httpd->mhd);
     }
+    ps_httpd_pushes_free(httpd);
     free(httpd->unix_path);
     free(httpd->name);
     free(httpd);

@@ -1,7 +1,7 @@
 /**
- * httpd_internal - what httpd.c (daemon, connections) and httpd_request.c (requests, answers) share.
+ * httpd_internal - what httpd.c (daemon, connections), httpd_request.c (requests, answers) and httpd_push.c share.
  *
- * Flow:    httpd.c <-> [httpd_internal] <-> httpd_request.c
+ * Flow:    httpd.c <-> [httpd_internal] <-> httpd_request.c <-> httpd_push.c
  * Thread:  the loop thread
  * Source:  libmicrohttpd 0.9.75
  */
@@ -11,6 +11,7 @@
 #include "serve/httpd.h"
 
 #include "base/buf.h"
+#include "http/socket_set.h"
 
 #include <microhttpd.h>
 
@@ -70,7 +71,7 @@ struct ps_httpd_request {
     bool headers_out;         /* push may begin */
     bool blocked;             /* the socket is full: room is watched */
     uint64_t pushed_at_ms;    /* loop time of the last progress */
-    uv_poll_t *room;          /* NULL = not needed yet */
+    int push_fd;              /* -1 = not begun */
 };
 
 struct ps_httpd {
@@ -91,6 +92,10 @@ struct ps_httpd {
     uv_poll_t *poll;   /* libmicrohttpd's epoll descriptor */
     uv_timer_t *timer; /* its timeouts */
     uv_timer_t *sweep; /* the header deadline */
+    struct ps_socket_set *push_sockets;
+    struct ps_httpd_request **pushed; /* by descriptor; what is not in push_sockets is stale */
+    size_t pushed_count;              /* slots */
+    size_t push_count;                /* requests */
     struct ps_httpd_connection *connections;
     size_t connection_count;
     bool running; /* MHD_run is on the stack */
@@ -109,6 +114,17 @@ void ps_httpd_on_completed(void *user, struct MHD_Connection *mhd, void **reques
 
 /** The connection's own struct. */
 struct ps_httpd_connection *ps_httpd_connection_of(struct MHD_Connection *mhd);
+
+/* Between httpd_request.c and httpd_push.c. */
+void ps_httpd_suspend(struct ps_httpd_request *request);
+void ps_httpd_resume(struct ps_httpd_request *request);
+/** libmicrohttpd asks for bytes that are pushed: it is suspended, and 0 returned, or what ends the stream. */
+ssize_t ps_httpd_push_read(struct ps_httpd_request *request);
+/** The request ends: its socket is watched no more. */
+void ps_httpd_push_end(struct ps_httpd_request *request);
+
+PS_MUST_USE enum ps_code ps_httpd_pushes_new(struct ps_httpd *httpd, struct ps_err *err);
+void ps_httpd_pushes_free(struct ps_httpd *httpd);
 
 /** Go on with a request that waits, as one that is cut. */
 void ps_httpd_request_cut(struct ps_httpd_request *request);

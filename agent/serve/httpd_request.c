@@ -23,6 +23,7 @@ void *ps_httpd_on_target(void *user, const char *target, struct MHD_Connection *
     }
     request->httpd = httpd;
     request->mhd = mhd;
+    request->push_fd = -1;
     request->target = ps_strdup(target);
     ps_buf_init(&request->body, PS_HTTPD_BODY_LIMIT_BYTES);
     return request;
@@ -141,8 +142,7 @@ static enum MHD_Result ask(struct ps_httpd_request *request)
         httpd->on_request(httpd->user, request);
     }
     if (request->state == PS_HTTPD_ASKED && !request->failed) {
-        request->suspended = true;
-        MHD_suspend_connection(request->mhd);
+        ps_httpd_suspend(request);
         return MHD_YES;
     }
     return hand_over(request);
@@ -189,17 +189,9 @@ enum MHD_Result ps_httpd_on_call(void *user, struct MHD_Connection *mhd, const c
     return ask(request);
 }
 
-static void free_handle(uv_handle_t *handle)
-{
-    free(handle);
-}
-
 static void request_free(struct ps_httpd_request *request)
 {
-    if (request->room != NULL) {
-        uv_close((uv_handle_t *)request->room,
-                 free_handle); /* before libmicrohttpd closes the socket */
-    }
+    ps_httpd_push_end(request); /* before libmicrohttpd closes the socket */
     if (request->response != NULL) {
         MHD_destroy_response(request->response);
     }
@@ -324,7 +316,7 @@ void ps_httpd_close_after(struct ps_httpd_request *request)
     request->closing = true;
 }
 
-static void resume(struct ps_httpd_request *request)
+void ps_httpd_resume(struct ps_httpd_request *request)
 {
     if (request->suspended) {
         request->suspended = false;
@@ -348,7 +340,7 @@ static void answer(struct ps_httpd_request *request, unsigned status, struct MHD
         }
     }
     request->state = PS_HTTPD_ANSWERED;
-    resume(request);
+    ps_httpd_resume(request);
 }
 
 void ps_httpd_send_text(struct ps_httpd_request *request, unsigned status, const char *content_type,
@@ -362,29 +354,10 @@ void ps_httpd_send_text(struct ps_httpd_request *request, unsigned status, const
                                            MHD_RESPMEM_MUST_COPY));
 }
 
-static void watch_room(struct ps_httpd_request *request);
-
-static ssize_t wait_in_mhd(struct ps_httpd_request *request)
+void ps_httpd_suspend(struct ps_httpd_request *request)
 {
     request->suspended = true;
     MHD_suspend_connection(request->mhd);
-    return 0;
-}
-
-/* The first call: the headers are with the system. */
-static ssize_t begin_push(struct ps_httpd_request *request)
-{
-    const int off = 0;
-    struct ps_httpd_connection *connection = ps_httpd_connection_of(request->mhd);
-
-    if (connection == NULL) {
-        return MHD_CONTENT_READER_END_WITH_ERROR;
-    }
-    (void)setsockopt(connection->fd, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
-    request->headers_out = true;
-    (void)wait_in_mhd(request);
-    watch_room(request); /* there is some: on_room comes from the loop */
-    return 0;
 }
 
 static ssize_t read_stream(void *user, uint64_t position, char *into, size_t size)
@@ -397,14 +370,15 @@ static ssize_t read_stream(void *user, uint64_t position, char *into, size_t siz
         return MHD_CONTENT_READER_END_WITH_ERROR;
     }
     if (request->push_left_bytes > 0) {
-        return request->headers_out ? wait_in_mhd(request) : begin_push(request);
+        return ps_httpd_push_read(request);
     }
     if (request->headers_out) {
         return MHD_CONTENT_READER_END_OF_STREAM; /* all is pushed: the connection ends, as was told */
     }
     got_bytes = request->read(request->read_user, into, size);
     if (got_bytes == PS_HTTPD_LATER) {
-        return wait_in_mhd(request);
+        ps_httpd_suspend(request);
+        return 0;
     }
     if (got_bytes == PS_HTTPD_END) {
         return MHD_CONTENT_READER_END_OF_STREAM;
@@ -424,94 +398,11 @@ void ps_httpd_send_stream(struct ps_httpd_request *request, unsigned status, uin
                                              block_bytes, read_stream, request, NULL));
 }
 
-/* --- bytes that go past libmicrohttpd --- */
-
-/** What is smaller keeps its connection. */
-#define PUSH_FROM_BYTES ((uint64_t)1024 * 1024)
-
-static void on_room(uv_poll_t *poll, int status, int events)
-{
-    struct ps_httpd_request *request = poll->data;
-
-    (void)status; /* an error is told by send(2) */
-    (void)events;
-    (void)uv_poll_stop(poll);
-    request->blocked = false;
-    request->on_room(request->read_user);
-}
-
-static void watch_room(struct ps_httpd_request *request)
-{
-    struct ps_httpd_connection *connection = ps_httpd_connection_of(request->mhd);
-
-    if (request->room == NULL) {
-        request->room = malloc(sizeof(*request->room));
-        if (request->room == NULL ||
-            uv_poll_init_socket(request->httpd->loop, request->room, connection->fd) != 0) {
-            free(request->room);
-            request->room = NULL;
-            ps_httpd_request_cut(request);
-            return;
-        }
-        request->room->data = request;
-    }
-    request->blocked = true;
-    request->pushed_at_ms = uv_now(request->httpd->loop);
-    (void)uv_poll_start(request->room, UV_WRITABLE, on_room);
-}
-
-void ps_httpd_send_pushed(struct ps_httpd_request *request, unsigned status, uint64_t size_bytes,
-                          size_t block_bytes, ssize_t (*read)(void *user, void *into, size_t size),
-                          void (*on_room_fn)(void *user), void *user)
-{
-    if (request->httpd->has_tls || size_bytes < PUSH_FROM_BYTES ||
-        strcmp(request->method, "GET") != 0) {
-        ps_httpd_send_stream(request, status, size_bytes, block_bytes, read, user);
-        return;
-    }
-    request->read = read;
-    request->read_user = user;
-    request->on_room = on_room_fn;
-    request->push_left_bytes = size_bytes;
-    request->closing = true;
-    answer(request, status,
-           MHD_create_response_from_callback(size_bytes, 1, read_stream, request, NULL));
-}
-
-size_t ps_httpd_push(struct ps_httpd_request *request, const void *data, size_t size)
-{
-    const struct ps_httpd_connection *connection = ps_httpd_connection_of(request->mhd);
-    size_t wanted = size < request->push_left_bytes ? size : (size_t)request->push_left_bytes;
-    ssize_t sent;
-
-    if (!request->headers_out || request->blocked || request->is_cut || wanted == 0) {
-        return 0;
-    }
-    do {
-        sent = send(connection->fd, data, wanted, MSG_DONTWAIT | MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
-    if (sent < 0 && errno != EAGAIN) {
-        ps_httpd_request_cut(request); /* the client went */
-        return 0;
-    }
-    sent = sent < 0 ? 0 : sent;
-    request->push_left_bytes -= (uint64_t)sent;
-    if (request->push_left_bytes == 0) {
-        resume(request); /* for the end */
-    } else if ((size_t)sent < wanted) {
-        watch_room(request);
-    }
-    return (size_t)sent;
-}
-
 void ps_httpd_request_cut(struct ps_httpd_request *request)
 {
     request->is_cut = true;
     request->blocked = false;
-    if (request->room != NULL) {
-        (void)uv_poll_stop(request->room);
-    }
-    resume(request);
+    ps_httpd_resume(request);
 }
 
 void ps_httpd_cut(struct ps_httpd_request *request)
@@ -524,7 +415,7 @@ void ps_httpd_cut(struct ps_httpd_request *request)
 void ps_httpd_wake(struct ps_httpd_request *request)
 {
     if (request->state == PS_HTTPD_SENDING && request->push_left_bytes == 0) {
-        resume(request);
+        ps_httpd_resume(request);
     }
 }
 

@@ -4,13 +4,15 @@
 Usage: gateway_streams.py [STREAMS [MIB [KIB_PER_S]]]     (PURSER: the binary, release; cc for slow_readers.c)
 1,000 streams of 64 MiB: gate 128 MiB RSS, all whole. 8,000: gate 512 MiB, none fails, others answered in 50 ms.
 Each reader takes KIB_PER_S a second (default: 400,000 for all together); the store is nginx serving a file as s3:// (it
-ignores signatures), as a real one of 8,000 streams would need the machine for itself. Whole means: as many bytes as the
+ignores signatures), as a real one of 8,000 streams would need the machine for itself, with a bound on what the system
+holds of what it sends: both ends of its connections take from the same memory here. Whole means: as many bytes as the
 object.
 """
 import os
 import pathlib
 import re
 import resource
+import select
 import statistics
 import subprocess
 import sys
@@ -23,10 +25,10 @@ from rig import MIB, Rig, free_port, wait_for_port  # noqa: E402
 NGINX = """
 {user}worker_processes 1; daemon off; pid {dir}/nginx.pid; error_log {dir}/nginx.log; worker_rlimit_nofile 20000;
 events {{ worker_connections 19000; }}
-http {{ access_log off; sendfile on; keepalive_timeout 300;
+http {{ access_log off; sendfile on; keepalive_timeout 300; send_timeout 600;
   client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3; uwsgi_temp_path {dir}/t4;
   scgi_temp_path {dir}/t5;
-  server {{ listen 127.0.0.1:{port} backlog=8192; root {dir}/www; }} }}
+  server {{ listen 127.0.0.1:{port} backlog=8192 sndbuf=16k; root {dir}/www; }} }}
 """
 
 
@@ -74,19 +76,24 @@ def main():
         control = Agent(rig, env={"PURSER_STATE_DIR": str(rig.dir / "control")})
         agent.get("/a/main/small")
         idle_rss = status_of(agent.process.pid, "VmRSS")
-        answers, controls = [], []
+        answers, controls, opening = [], [], []
         started = time.monotonic()
         readers = readers_of(rig, agent, streams, size, rate)
         opened = time.monotonic() - started
+        os.set_blocking(readers.stdout.fileno(), False)
+        text, answered = "", 0
         while readers.poll() is None:
-            for one, rows in ((agent, answers), (control, controls)):
+            text += os.read(readers.stdout.fileno(), 65536).decode() if select.select([readers.stdout], [], [], 0)[0] else ""
+            answered = answered or ("answered" in text and time.monotonic() - started)
+            for one, rows in ((agent, answers if answered else opening), (control, controls)):
                 before = time.monotonic()
                 status = one.get("/a/main/small")[0]
                 rows.append((time.monotonic() - before, status))
             time.sleep(0.1)
             assert agent.process.poll() is None, agent.log()[-2000:]
         seconds = time.monotonic() - started
-        *reasons, counts = readers.stdout.read().splitlines()
+        os.set_blocking(readers.stdout.fileno(), True)
+        *reasons, counts = (text + readers.stdout.read()).replace("answered\n", "").splitlines()
         whole = int(counts.split()[0])
         rss = status_of(agent.process.pid, "VmHWM")
         metrics = agent.get("/metrics", token=None)[2].decode()
@@ -98,9 +105,9 @@ def main():
         store.wait()
     times = sorted(row[0] for row in answers)
     late = [row for row in answers if row[1] != 200]
-    alone = statistics.median(row[0] for row in controls)
+    alone = sorted(row[0] for row in controls)
     print(f"{streams} streams of {mib:g} MiB: {whole} whole, {streams - whole} failed, {seconds:.0f} s, "
-          f"opened in {opened:.1f} s, {cpu:.1f} CPU-s ({cpu / (streams * mib / 1024):.2f} a GiB)")
+          f"opened in {opened:.1f} s, all answered in {answered:.1f} s, {cpu:.1f} CPU-s ({cpu / (streams * mib / 1024):.2f} a GiB)")
     for line in (*reasons, *warned[:5]):
         print("   ", line)
     print("    metrics:", *re.findall(r"purser_gateway_(?:requests_total|cut_total|busy_total)\S* \d+", metrics))
@@ -109,7 +116,9 @@ def main():
           f"{(rss - idle_rss) / 1024 / streams:.1f} KiB a stream")
     print(f"another request meanwhile: median {statistics.median(times) * 1000:.1f} ms, "
           f"p99 {times[int(len(times) * 0.99)] * 1000:.1f} ms, max {times[-1] * 1000:.1f} ms of {len(times)}, "
-          f"{len(late)} not 200 (gate 50 ms); median of an agent without streams {alone * 1000:.1f} ms")
+          f"not 200: {sorted(row[1] for row in late)[:3]} of {len(late)} (gate 50 ms); an agent without streams beside it: median "
+          f"{statistics.median(alone) * 1000:.1f} ms, p99 {alone[int(len(alone) * 0.99)] * 1000:.1f} ms, max {alone[-1] * 1000:.1f} ms")
+    print(f"another request while they open: max {max((row[0] for row in opening), default=0) * 1000:.1f} ms of {len(opening)}")
     return 0 if whole == streams else 1
 
 

@@ -2,7 +2,8 @@
  * Many slow readers of one object in one cheap process, for gateway_streams.py: what is measured is not the reader.
  *
  * Usage: slow_readers PORT TARGET HEADER COUNT BODY_BYTES BYTES_PER_S     (each stream's rate)
- * Prints "WHOLE FAILED" and why the first ones failed.
+ * Prints "opened" when all have connected, "answered" when all have their answer's head, then why the first ones failed,
+ * and "WHOLE FAILED".
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -112,8 +113,19 @@ static void read_some(struct reader *reader, size_t most)
     }
 }
 
+static bool have_heads(const struct reader *readers, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (readers[i].fd >= 0 && !readers[i].headed) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
+    bool all_headed = false;
     struct timespec tick = { .tv_nsec = TICK_MS * 1000000L };
     struct rlimit limit;
     struct reader *readers;
@@ -143,6 +155,10 @@ int main(int argc, char **argv)
     (void)printf("opened\n");
     (void)fflush(stdout);
     while (whole + failed < count) {
+        if (!all_headed && (all_headed = have_heads(readers, count))) {
+            (void)printf("answered\n");
+            (void)fflush(stdout);
+        }
         (void)nanosleep(&tick, NULL);
         for (int i = 0; i < count; i++) {
             if (readers[i].fd >= 0) {

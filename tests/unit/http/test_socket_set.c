@@ -75,6 +75,30 @@ Test(socket_set, tells_what_it_was_asked_for)
     close_all(&f);
 }
 
+Test(socket_set, tells_an_edge_once_and_again_after_a_full_buffer)
+{
+    struct fixture f;
+    char block[4096] = { 0 };
+
+    open_all(&f);
+    cr_assert(ps_socket_set_add_edge(f.seen.set, f.one[0], UV_WRITABLE));
+    (void)uv_run(&f.loop, UV_RUN_ONCE);
+    cr_assert_eq(f.seen.events, UV_WRITABLE);
+    f.seen.count = 0;
+    (void)uv_run(&f.loop, UV_RUN_NOWAIT);
+    cr_assert_eq(f.seen.count, 0, "it was told");
+    while (send(f.one[0], block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+    }
+    (void)uv_run(&f.loop, UV_RUN_NOWAIT);
+    cr_assert_eq(f.seen.count, 0, "there is no room");
+    while (recv(f.one[1], block, sizeof(block), MSG_DONTWAIT) > 0) {
+    }
+    (void)uv_run(&f.loop, UV_RUN_ONCE);
+    cr_assert_eq(f.seen.count, 1);
+    ps_socket_set_forget(f.seen.set, f.one[0]);
+    close_all(&f);
+}
+
 Test(socket_set, keeps_the_loop_alive_only_while_it_has_sockets)
 {
     struct fixture f;
