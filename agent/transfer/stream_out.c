@@ -11,11 +11,13 @@
 #include <unistd.h>
 
 /**
- * Read-ahead: the store may be this far in front of the reader. Lower: a reader that stops for a moment stops the
- * store too. Higher: memory.
+ * Taken from the store at once, and written at once. Measured on loopback, CPU-seconds a GiB: 256 KiB 0.52, 512 KiB 0.38,
+ * 768 KiB 0.38.
  */
-#define BLOCK_BYTES ((size_t)256 * 1024)
-#define BLOCK_COUNT 16
+#define BLOCK_BYTES ((size_t)512 * 1024)
+
+/** Read-ahead: the store may be this far in front of the reader. Lower: a reader that stops for a moment stops the store too. */
+#define BLOCK_COUNT 8
 
 struct ps_stream_out {
     uv_loop_t *loop;
@@ -229,6 +231,7 @@ static enum ps_code fetch(struct ps_stream_out *stream, const struct ps_object_i
         .offset_bytes = stream->offset_bytes,
         .length_bytes = info->size_bytes - stream->offset_bytes,
         .sink = { .write = on_data, .user = stream },
+        .buffer_bytes = BLOCK_BYTES,
     };
     enum ps_checksum_algorithm algorithm = info->checksum.algorithm != PS_CHECKSUM_NONE
                                                ? info->checksum.algorithm
