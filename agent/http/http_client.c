@@ -15,43 +15,28 @@ enum {
     CONNECTIONS_KEPT = 64
 };
 
-/* Stop to watch the socket of a request that stays paused, or ends. */
-static void let_go(struct ps_http_request *request)
+/** Requests that go on in one turn of the loop. Lower: more turns. Higher: whoever asks for something new waits longer. */
+enum {
+    RESUMED_MAX = 8
+};
+
+static struct ps_http_request *first_of(const struct ps_http_client *client, enum ps_http_list list)
 {
-    if (request->quiet_fd >= 0) {
-        ps_socket_set_forget(request->client->sockets, request->quiet_fd);
-        request->quiet_fd = -1;
-    }
+    return client->lists[list].first;
 }
 
-static void remove_from_curl(struct ps_http_request *request)
-{
-    let_go(request);
-    (void)curl_multi_remove_handle(request->client->multi, request->easy);
-}
-
-/* A user who passes on at once all that came with one recv(2), and has room again by that, costs no system call but the
- * send: until here the socket of a request that was paused is still watched. */
-static void flush(struct ps_http_request *request)
-{
-    struct ps_http_client *client = request->client;
-
-    ps_http_request_take_given(request);
-    if (request->on_flush != NULL && request->state == PS_HTTP_RUNNING) {
-        client->in_curl = true; /* what is asked for in there is put off */
-        request->on_flush(request->user);
-        client->in_curl = false;
-    }
-    request->full = false;
-    if (request->put_off_link == NULL) {
-        let_go(request);
-    }
-}
-
+/* Users pass on what they were given. Before curl reads on: there is room for it by that. */
 static void flush_given(struct ps_http_client *client)
 {
-    while (client->given != NULL) {
-        flush(client->given);
+    struct ps_http_request *request;
+
+    while ((request = first_of(client, PS_HTTP_LIST_GIVEN)) != NULL) {
+        ps_http_list_take(request, PS_HTTP_LIST_GIVEN);
+        if (request->on_flush != NULL && request->state == PS_HTTP_RUNNING) {
+            client->in_curl = true; /* what is asked for in there is put off */
+            request->on_flush(request->user);
+            client->in_curl = false;
+        }
     }
 }
 
@@ -69,7 +54,7 @@ static void finish_messages(struct ps_http_client *client)
             continue;
         }
         (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
-        remove_from_curl(request);
+        (void)curl_multi_remove_handle(client->multi, request->easy);
         if (request->state != PS_HTTP_CANCELLED) {
             ps_http_request_finish(request, result);
         }
@@ -87,36 +72,27 @@ static void add_to_curl(struct ps_http_request *request)
 }
 
 /* What callers asked for while curl was on the stack. Each step may call users, who may add to the list: so it is
- * looked at from its head until it is empty. A list of its own, as there may be thousands of requests. */
+ * looked at from its head until it is empty. */
 static bool run_one_put_off(struct ps_http_client *client)
 {
-    struct ps_http_request *request = client->put_off;
+    struct ps_http_request *request = first_of(client, PS_HTTP_LIST_PUT_OFF);
 
     if (request == NULL) {
         return false;
     }
-    ps_http_request_take_off(request);
-    switch (request->state) {
-    case PS_HTTP_CANCELLED:
-        remove_from_curl(request);
-        ps_http_request_free(request);
-        break;
-    case PS_HTTP_QUEUED:
+    ps_http_list_take(request, PS_HTTP_LIST_PUT_OFF);
+    if (request->state == PS_HTTP_QUEUED) {
         add_to_curl(request);
-        break;
-    case PS_HTTP_RUNNING:
-        client->in_curl = true; /* unpausing may deliver held bytes at once */
-        (void)curl_easy_pause(request->easy, CURLPAUSE_CONT);
-        client->in_curl = false;
-        let_go(request);     /* if curl does not wait for it all the same */
-        flush_given(client); /* before curl reads what is behind the held bytes */
-        break;
+    } else {
+        (void)curl_multi_remove_handle(client->multi, request->easy);
+        ps_http_request_free(request);
     }
     return true;
 }
 
 static void after_curl(struct ps_http_client *client)
 {
+    flush_given(client);
     finish_messages(client);
     while (run_one_put_off(client)) {
         finish_messages(client);
@@ -130,7 +106,6 @@ static void act(struct ps_http_client *client, curl_socket_t fd, int events)
     client->in_curl = true;
     (void)curl_multi_socket_action(client->multi, fd, events, &running);
     client->in_curl = false;
-    flush_given(client);
     after_curl(client);
 }
 
@@ -154,16 +129,39 @@ static void on_timeout(uv_timer_t *timer)
     act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
+/* Those who wait go on, in turn: what is new need not wait for thousands of them. */
+static void resume_some(struct ps_http_client *client)
+{
+    struct ps_http_request *request;
+
+    for (int i = 0; i < RESUMED_MAX; i++) {
+        request = first_of(client, PS_HTTP_LIST_WOKEN);
+        if (request == NULL) {
+            return;
+        }
+        ps_http_list_take(request, PS_HTTP_LIST_WOKEN);
+        if (request->state == PS_HTTP_RUNNING) {
+            client->in_curl = true; /* unpausing may deliver held bytes at once */
+            (void)curl_easy_pause(request->easy, CURLPAUSE_CONT);
+            client->in_curl = false;
+            flush_given(client);
+        }
+    }
+}
+
 static void on_soon(uv_idle_t *soon)
 {
     struct ps_http_client *client = soon->data;
 
     (void)uv_idle_stop(soon);
+    resume_some(client);
+    after_curl(client);
     if (client->curl_is_due) {
         client->curl_is_due = false;
         act(client, CURL_SOCKET_TIMEOUT, 0);
-    } else {
-        after_curl(client);
+    }
+    if (first_of(client, PS_HTTP_LIST_WOKEN) != NULL) {
+        (void)uv_idle_start(soon, on_soon);
     }
 }
 
@@ -176,14 +174,9 @@ static void free_handle(uv_handle_t *handle)
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
 {
     struct ps_http_client *client = user;
-    struct ps_http_request *request = NULL;
     int events = 0;
 
-    (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&request);
-    if (what == CURL_POLL_REMOVE && request != NULL && request->full) {
-        request->quiet_fd = fd;
-        return 0;
-    }
+    (void)easy;
     if (what == CURL_POLL_REMOVE) {
         if (socket_user != NULL) {
             ps_socket_set_forget(client->sockets, fd);
@@ -196,12 +189,7 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *user, void 
     if (socket_user != NULL) {
         return ps_socket_set_change(client->sockets, fd, events) ? 0 : -1;
     }
-    if (request != NULL && request->quiet_fd == fd) {
-        request->quiet_fd = -1;
-        if (events != UV_READABLE && !ps_socket_set_change(client->sockets, fd, events)) {
-            return -1;
-        }
-    } else if (!ps_socket_set_add(client->sockets, fd, events)) {
+    if (!ps_socket_set_add(client->sockets, fd, events)) {
         return -1;
     }
     (void)curl_multi_assign(client->multi, fd, client);
@@ -271,6 +259,7 @@ enum ps_code ps_http_client_new(struct ps_http_client **client_out, uv_loop_t *l
         return ps_err_set(err, PS_E_NO_MEMORY, "HTTP client: out of memory");
     }
     client->loop = loop;
+    ps_http_lists_init(client);
     client->user_agent = ps_strdup(user_agent);
     client->multi = curl_multi_init();
     client->timer = timer_new(client);
@@ -296,7 +285,7 @@ void ps_http_client_free(struct ps_http_client *client)
     }
     while (client->requests != NULL) {
         if (client->requests->state != PS_HTTP_QUEUED) {
-            remove_from_curl(client->requests);
+            (void)curl_multi_remove_handle(client->multi, client->requests->easy);
         }
         ps_http_request_free(client->requests);
     }
@@ -326,7 +315,7 @@ enum ps_code ps_http_start(struct ps_http_client *client, const struct ps_http_o
     *request_out = request;
     if (client->in_curl) {
         request->state = PS_HTTP_QUEUED;
-        ps_http_request_put_off(request);
+        ps_http_list_add(request, PS_HTTP_LIST_PUT_OFF);
     } else if (curl_multi_add_handle(client->multi, request->easy) == CURLM_OK) {
         request->state = PS_HTTP_RUNNING;
     } else {
@@ -344,11 +333,9 @@ void ps_http_resume(struct ps_http_request *request)
     if (request->state == PS_HTTP_CANCELLED) {
         return;
     }
-    ps_http_request_put_off(request);
-    if (!client->in_curl) {
-        /* Not from here: unpausing may call on_data, and callbacks never come from within a call of the user's. */
-        (void)uv_idle_start(client->soon, on_soon);
-    }
+    /* Not from here: unpausing may call on_data, and callbacks never come from within a call of the user's. */
+    ps_http_list_add(request, PS_HTTP_LIST_WOKEN);
+    (void)uv_idle_start(client->soon, on_soon);
 }
 
 void ps_http_cancel(struct ps_http_request *request)
@@ -361,12 +348,12 @@ void ps_http_cancel(struct ps_http_request *request)
             ps_http_request_free(request);
         } else {
             request->state = PS_HTTP_CANCELLED;
-            ps_http_request_put_off(request);
+            ps_http_list_add(request, PS_HTTP_LIST_PUT_OFF);
         }
         return;
     }
     if (request->state == PS_HTTP_RUNNING) {
-        remove_from_curl(request);
+        (void)curl_multi_remove_handle(request->client->multi, request->easy);
     }
     ps_http_request_free(request);
 }

@@ -34,8 +34,7 @@ struct ps_http_request;
 enum ps_push {
     PS_PUSH_TAKEN, /* all bytes were taken */
     PS_PUSH_FULL, /* all were taken, and no more are wanted until ps_http_resume: what was received with them
-                      still comes, at most receive_buffer_bytes; cheaper than PAUSE, which has them kept.
-                      Resumed in on_flush, it costs nothing at all */
+                      still comes, at most receive_buffer_bytes; cheaper than PAUSE, which has them kept */
     PS_PUSH_PAUSE, /* none were taken: they come again after ps_http_resume */
     PS_PUSH_STOP,  /* end the request with PS_E_CANCELLED; the owner knows why */
 };

@@ -35,20 +35,26 @@ enum ps_http_state {
     PS_HTTP_CANCELLED, /* to be removed when the callback of curl has returned; the user is not called any more */
 };
 
+/** Of a client, in the order of adding. Lists of their own, as there may be thousands of requests. */
+enum ps_http_list {
+    PS_HTTP_LIST_GIVEN,   /* were given data while curl was on the stack: to be flushed */
+    PS_HTTP_LIST_PUT_OFF, /* to be added or removed when curl has returned */
+    PS_HTTP_LIST_WOKEN,   /* to go on, some on each turn of the loop */
+    PS_HTTP_LIST_COUNT,
+};
+
 struct ps_http_request {
     struct ps_http_client *client;
     struct ps_http_request *next; /* in client->requests */
     struct ps_http_request **link;
-    struct ps_http_request *put_off_next;  /* in client->put_off */
-    struct ps_http_request **put_off_link; /* NULL = not in it */
-    struct ps_http_request *given_next;    /* in client->given */
-    struct ps_http_request **given_link;   /* NULL = not in it */
+    struct {
+        struct ps_http_request *next;
+        struct ps_http_request **link; /* NULL = not in it */
+    } in[PS_HTTP_LIST_COUNT];
     enum ps_http_state state;
     bool stopped_by_user; /* reader or writer ended it */
     bool body_too_large;
     bool answered; /* on_answer was called */
-    bool full;     /* paused, and not flushed yet: it may be resumed by that */
-    int quiet_fd;  /* still watched, though paused, until it is flushed; -1 = none */
 
     CURL *easy;
     struct curl_slist *headers;
@@ -77,9 +83,10 @@ struct ps_http_client {
     bool curl_is_due;
     bool in_curl; /* a callback of the multi handle may be on the stack */
     struct ps_http_request *requests;
-    struct ps_http_request
-        *put_off;                  /* those to be added, woken or removed when curl has returned */
-    struct ps_http_request *given; /* those that were given data while curl was on the stack */
+    struct {
+        struct ps_http_request *first;
+        struct ps_http_request **end;
+    } lists[PS_HTTP_LIST_COUNT];
     CURL
         *idle_easy[64]; /* handles kept for the next requests; curl frees their buffers by itself */
     size_t idle_count;
@@ -92,13 +99,11 @@ PS_MUST_USE enum ps_code ps_http_request_new(struct ps_http_client *client,
                                              struct ps_http_request **request_out,
                                              struct ps_err *err);
 
-/** Put it on the list of what is done when curl has returned; twice is once. */
-void ps_http_request_put_off(struct ps_http_request *request);
-void ps_http_request_take_off(struct ps_http_request *request);
-
-/** Put it on the list of those that were given data; twice is once. */
-void ps_http_request_give(struct ps_http_request *request);
-void ps_http_request_take_given(struct ps_http_request *request);
+void ps_http_lists_init(struct ps_http_client *client);
+/** At the end; twice is once. */
+void ps_http_list_add(struct ps_http_request *request, enum ps_http_list list);
+/** Also if it is not in it. */
+void ps_http_list_take(struct ps_http_request *request, enum ps_http_list list);
 
 /** Free it; the easy handle must be out of the multi handle. NULL is allowed. */
 void ps_http_request_free(struct ps_http_request *request);

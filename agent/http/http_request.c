@@ -107,7 +107,6 @@ static size_t on_curl_write(char *data, size_t size, size_t count, void *user)
 {
     struct ps_http_request *request = user;
     size_t size_bytes = size * count;
-    enum ps_push push;
 
     if (request->state == PS_HTTP_CANCELLED) {
         return size_bytes == 0 ? 1 : 0;
@@ -115,18 +114,16 @@ static size_t on_curl_write(char *data, size_t size, size_t count, void *user)
     if (request->on_data == NULL || request->answer.status / 100 != 2) {
         return keep_body(request, data, size_bytes);
     }
-    push = request->on_data(request->user, data, size_bytes);
-    request->full = push == PS_PUSH_FULL;
-    switch (push) {
+    switch (request->on_data(request->user, data, size_bytes)) {
     case PS_PUSH_FULL:
         /* Both directions: pausing one has curl look at the other at once, and read all the same. */
         (void)curl_easy_pause(request->easy, CURLPAUSE_ALL);
         request->client->stats.received_bytes += size_bytes;
-        ps_http_request_give(request);
+        ps_http_list_add(request, PS_HTTP_LIST_GIVEN);
         return size_bytes;
     case PS_PUSH_TAKEN:
         request->client->stats.received_bytes += size_bytes;
-        ps_http_request_give(request);
+        ps_http_list_add(request, PS_HTTP_LIST_GIVEN);
         return size_bytes;
     case PS_PUSH_PAUSE:
         return CURL_WRITEFUNC_PAUSE;
@@ -359,60 +356,39 @@ static void link_in(struct ps_http_request *request)
     request->link = &client->requests;
 }
 
-void ps_http_request_put_off(struct ps_http_request *request)
+void ps_http_lists_init(struct ps_http_client *client)
+{
+    for (size_t i = 0; i < PS_HTTP_LIST_COUNT; i++) {
+        client->lists[i].end = &client->lists[i].first;
+    }
+}
+
+void ps_http_list_add(struct ps_http_request *request, enum ps_http_list list)
 {
     struct ps_http_client *client = request->client;
 
-    if (request->put_off_link != NULL) {
-        return;
+    if (request->in[list].link == NULL) {
+        request->in[list].link = client->lists[list].end;
+        *client->lists[list].end = request;
+        client->lists[list].end = &request->in[list].next;
     }
-    request->put_off_next = client->put_off;
-    if (request->put_off_next != NULL) {
-        request->put_off_next->put_off_link = &request->put_off_next;
-    }
-    client->put_off = request;
-    request->put_off_link = &client->put_off;
 }
 
-void ps_http_request_take_off(struct ps_http_request *request)
+void ps_http_list_take(struct ps_http_request *request, enum ps_http_list list)
 {
-    if (request->put_off_link == NULL) {
+    struct ps_http_request *next = request->in[list].next;
+
+    if (request->in[list].link == NULL) {
         return;
     }
-    *request->put_off_link = request->put_off_next;
-    if (request->put_off_next != NULL) {
-        request->put_off_next->put_off_link = request->put_off_link;
+    *request->in[list].link = next;
+    if (next != NULL) {
+        next->in[list].link = request->in[list].link;
+    } else {
+        request->client->lists[list].end = request->in[list].link;
     }
-    request->put_off_link = NULL;
-    request->put_off_next = NULL;
-}
-
-void ps_http_request_give(struct ps_http_request *request)
-{
-    struct ps_http_client *client = request->client;
-
-    if (request->given_link != NULL) {
-        return;
-    }
-    request->given_next = client->given;
-    if (request->given_next != NULL) {
-        request->given_next->given_link = &request->given_next;
-    }
-    client->given = request;
-    request->given_link = &client->given;
-}
-
-void ps_http_request_take_given(struct ps_http_request *request)
-{
-    if (request->given_link == NULL) {
-        return;
-    }
-    *request->given_link = request->given_next;
-    if (request->given_next != NULL) {
-        request->given_next->given_link = request->given_link;
-    }
-    request->given_link = NULL;
-    request->given_next = NULL;
+    request->in[list].link = NULL;
+    request->in[list].next = NULL;
 }
 
 enum ps_code ps_http_request_new(struct ps_http_client *client,
@@ -425,7 +401,6 @@ enum ps_code ps_http_request_new(struct ps_http_client *client,
         return ps_err_set(err, PS_E_NO_MEMORY, "HTTP request: out of memory");
     }
     request->client = client;
-    request->quiet_fd = -1;
     request->body_size_bytes = options->body_size_bytes;
     request->read_body = options->read_body;
     request->on_send = options->on_send;
@@ -455,8 +430,9 @@ void ps_http_request_free(struct ps_http_request *request)
     if (request == NULL) {
         return;
     }
-    ps_http_request_take_off(request);
-    ps_http_request_take_given(request);
+    for (size_t i = 0; i < PS_HTTP_LIST_COUNT; i++) {
+        ps_http_list_take(request, (enum ps_http_list)i);
+    }
     *request->link = request->next;
     if (request->next != NULL) {
         request->next->link = request->link;
