@@ -1,5 +1,6 @@
 #include "cli/agent_sweep.h"
 
+#include "base/uv_handle.h"
 #include "cli/reclaim_cli.h"
 
 #include "base/str.h"
@@ -319,14 +320,12 @@ enum ps_code ps_agent_sweep_start(struct ps_agent_sweep **sweep_out, struct ps_a
 
     if (sweep != NULL) {
         sweep->app = app;
-        sweep->timer = malloc(sizeof(*sweep->timer));
+        sweep->timer = ps_uv_timer_new(app->loop, sweep);
     }
     if (sweep == NULL || sweep->timer == NULL) {
         free(sweep);
         return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
-    (void)uv_timer_init(app->loop, sweep->timer);
-    sweep->timer->data = sweep;
     (void)uv_timer_start(sweep->timer, on_timer, 0, 0);
     *sweep_out = sweep;
     return PS_OK;
@@ -355,15 +354,10 @@ void ps_agent_sweep_stop(struct ps_agent_sweep *sweep, void (*stopped)(void *use
     }
 }
 
-static void free_timer(uv_handle_t *handle)
-{
-    free(handle);
-}
-
 void ps_agent_sweep_free(struct ps_agent_sweep *sweep)
 {
     if (sweep != NULL) {
-        uv_close((uv_handle_t *)sweep->timer, free_timer);
+        ps_uv_handle_close((uv_handle_t *)sweep->timer);
         free(sweep);
     }
 }

@@ -1,6 +1,7 @@
 #include "cli/watch_records_internal.h"
 
 #include "base/str.h"
+#include "base/uv_handle.h"
 #include "kube/workflow_fetch.h"
 
 #include <inttypes.h>
@@ -240,11 +241,6 @@ static void on_leads(void *user, bool leads)
     }
 }
 
-static void free_timer(uv_handle_t *handle)
-{
-    free(handle);
-}
-
 static void records_free(struct ps_watch_records *records)
 {
     void (*on_stopped)(void *user) = records->on_stopped;
@@ -253,9 +249,7 @@ static void records_free(struct ps_watch_records *records)
     end_watch(records);
     ps_lease_free(records->lease);
     ps_kube_client_free(records->client);
-    if (records->timer != NULL) {
-        uv_close((uv_handle_t *)records->timer, free_timer);
-    }
+    ps_uv_handle_close((uv_handle_t *)records->timer);
     clear_items(records->loop_only.items, records->loop_only.count);
     clear_items(records->worker_only.items, records->worker_only.batch.count);
     ps_watch_seen_clear(&records->loop_only.seen);
@@ -343,13 +337,9 @@ enum ps_code ps_watch_records_start(struct ps_watch_records **records_out,
             .cluster = ps_kube_client_server(records->client),
             .items = records->worker_only.items,
         };
-        records->timer = malloc(sizeof(*records->timer));
+        records->timer = ps_uv_timer_new(records->loop, records);
         code = records->timer != NULL ? start_lease(records, options->lease_ms, err)
                                       : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
-    }
-    if (records->timer != NULL) {
-        (void)uv_timer_init(records->loop, records->timer);
-        records->timer->data = records;
     }
     if (code != PS_OK) {
         records_free(records);

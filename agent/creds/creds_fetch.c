@@ -1,6 +1,7 @@
 #include "creds/creds_fetch.h"
 
 #include "base/str.h"
+#include "base/uv_handle.h"
 #include "creds/shared_file.h"
 #include "http/http_client.h"
 
@@ -41,20 +42,13 @@ void ps_creds_wipe(char *secret)
     }
 }
 
-static void free_timer(uv_handle_t *handle)
-{
-    free(handle);
-}
-
 static void fetch_free(struct ps_creds_fetch *fetch)
 {
     if (fetch == NULL) {
         return;
     }
     ps_http_cancel(fetch->request);
-    if (fetch->timer != NULL) {
-        uv_close((uv_handle_t *)fetch->timer, free_timer);
-    }
+    ps_uv_handle_close((uv_handle_t *)fetch->timer);
     for (size_t i = 0; i < HEADERS_MAX; i++) {
         ps_creds_wipe(fetch->headers[i]);
     }
@@ -172,13 +166,9 @@ static enum ps_code copy_question(struct ps_creds_fetch *fetch,
     fetch->question.try_count = question->try_count != 0 ? question->try_count : 1;
     fetch->url = ps_strdup(question->url);
     fetch->body = ps_strdup(question->body);
-    fetch->timer = malloc(sizeof(*fetch->timer));
+    fetch->timer = ps_uv_timer_new(fetch->context->loop, fetch);
     whole = fetch->url != NULL && fetch->timer != NULL &&
             (question->body == NULL || fetch->body != NULL);
-    if (fetch->timer != NULL) {
-        (void)uv_timer_init(fetch->context->loop, fetch->timer);
-        fetch->timer->data = fetch;
-    }
     for (size_t i = 0; i < question->header_count && i < HEADERS_MAX; i++) {
         fetch->headers[i] = ps_strdup(question->headers[i]);
         whole = whole && fetch->headers[i] != NULL;

@@ -1,6 +1,7 @@
 #include "http/http_client.h"
 
 #include "base/str.h"
+#include "base/uv_handle.h"
 #include "http/http_internal.h"
 
 #include <curl/curl.h>
@@ -165,11 +166,6 @@ static void on_soon(uv_idle_t *soon)
     }
 }
 
-static void free_handle(uv_handle_t *handle)
-{
-    free(handle);
-}
-
 /* socket_user is set for a socket that was added. */
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
 {
@@ -209,17 +205,6 @@ static int want_timer(CURLM *multi, long timeout_ms, void *user)
     return uv_timer_start(client->timer, on_timeout, (uint64_t)timeout_ms, 0) == 0 ? 0 : -1;
 }
 
-static uv_timer_t *timer_new(struct ps_http_client *client)
-{
-    uv_timer_t *timer = malloc(sizeof(*timer));
-
-    if (timer != NULL) {
-        (void)uv_timer_init(client->loop, timer);
-        timer->data = client;
-    }
-    return timer;
-}
-
 /* For what is due at once: libuv runs timers of 0 ms that others start until there is none, and looks at no socket. */
 static uv_idle_t *soon_new(struct ps_http_client *client)
 {
@@ -230,13 +215,6 @@ static uv_idle_t *soon_new(struct ps_http_client *client)
         soon->data = client;
     }
     return soon;
-}
-
-static void close_handle(uv_handle_t *handle)
-{
-    if (handle != NULL) {
-        uv_close(handle, free_handle);
-    }
 }
 
 static void set_up_multi(struct ps_http_client *client)
@@ -262,7 +240,7 @@ enum ps_code ps_http_client_new(struct ps_http_client **client_out, uv_loop_t *l
     ps_http_lists_init(client);
     client->user_agent = ps_strdup(user_agent);
     client->multi = curl_multi_init();
-    client->timer = timer_new(client);
+    client->timer = ps_uv_timer_new(loop, client);
     client->soon = soon_new(client);
     if (client->user_agent == NULL || client->multi == NULL || client->timer == NULL ||
         client->soon == NULL) {
@@ -296,8 +274,8 @@ void ps_http_client_free(struct ps_http_client *client)
         (void)curl_multi_cleanup(client->multi);
     }
     ps_socket_set_close(client->sockets);
-    close_handle((uv_handle_t *)client->timer);
-    close_handle((uv_handle_t *)client->soon);
+    ps_uv_handle_close((uv_handle_t *)client->timer);
+    ps_uv_handle_close((uv_handle_t *)client->soon);
     free(client->user_agent);
     free(client);
 }

@@ -1,6 +1,7 @@
 #include "kube/lease.h"
 
 #include "base/str.h"
+#include "base/uv_handle.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -228,11 +229,6 @@ static void ask(struct ps_lease *lease)
 
 /* --- life --- */
 
-static void free_timer(uv_handle_t *handle)
-{
-    free(handle);
-}
-
 enum ps_code ps_lease_start(struct ps_lease **lease_out, const struct ps_lease_options *options,
                             struct ps_err *err)
 {
@@ -253,11 +249,7 @@ enum ps_code ps_lease_start(struct ps_lease **lease_out, const struct ps_lease_o
                                       ps_kube_client_namespace(options->client));
     lease->path =
         ps_str_format("%s/%s", lease->collection != NULL ? lease->collection : "", options->name);
-    lease->timer = malloc(sizeof(*lease->timer));
-    if (lease->timer != NULL) {
-        (void)uv_timer_init(options->loop, lease->timer);
-        lease->timer->data = lease;
-    }
+    lease->timer = ps_uv_timer_new(options->loop, lease);
     if (lease->identity == NULL || lease->name == NULL || lease->collection == NULL ||
         lease->path == NULL || lease->timer == NULL) {
         ps_lease_free(lease);
@@ -279,9 +271,7 @@ void ps_lease_free(struct ps_lease *lease)
         return;
     }
     ps_kube_cancel(lease->call);
-    if (lease->timer != NULL) {
-        uv_close((uv_handle_t *)lease->timer, free_timer);
-    }
+    ps_uv_handle_close((uv_handle_t *)lease->timer);
     free(lease->seen_version);
     free(lease->identity);
     free(lease->name);

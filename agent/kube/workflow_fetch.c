@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/encode.h"
 #include "base/str.h"
+#include "base/uv_handle.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -217,22 +218,13 @@ enum ps_code ps_workflow_fetch_new(struct ps_workflow_fetch **fetch_out,
     fetch->options = *options;
     fetch->end = &fetch->first;
     fetch->server = ps_strndup(options->server, length);
-    fetch->timer = malloc(sizeof(*fetch->timer));
-    if (fetch->timer != NULL) {
-        (void)uv_timer_init(options->loop, fetch->timer);
-        fetch->timer->data = fetch;
-    }
+    fetch->timer = ps_uv_timer_new(options->loop, fetch);
     if (fetch->server == NULL || fetch->timer == NULL) {
         ps_workflow_fetch_free(fetch);
         return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
     *fetch_out = fetch;
     return PS_OK;
-}
-
-static void free_timer(uv_handle_t *handle)
-{
-    free(handle);
 }
 
 void ps_workflow_fetch_free(struct ps_workflow_fetch *fetch)
@@ -244,9 +236,7 @@ void ps_workflow_fetch_free(struct ps_workflow_fetch *fetch)
     while (fetch->first != NULL) {
         drop_first(fetch);
     }
-    if (fetch->timer != NULL) {
-        uv_close((uv_handle_t *)fetch->timer, free_timer);
-    }
+    ps_uv_handle_close((uv_handle_t *)fetch->timer);
     free(fetch->server);
     free(fetch);
 }

@@ -1,6 +1,7 @@
 #include "kube/workflow_watch_internal.h"
 
 #include "base/str.h"
+#include "base/uv_handle.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -310,17 +311,10 @@ void ps_watch_scope_step(struct scope *scope)
 
 /* --- life --- */
 
-static void free_timer(uv_handle_t *handle)
-{
-    free(handle);
-}
-
 static void scope_clear(struct scope *scope)
 {
     ps_kube_cancel(scope->call);
-    if (scope->timer != NULL) {
-        uv_close((uv_handle_t *)scope->timer, free_timer);
-    }
+    ps_uv_handle_close((uv_handle_t *)scope->timer);
     ps_json_split_reset(&scope->split);
     ps_buf_clear(&scope->line);
     free(scope->page);
@@ -338,13 +332,8 @@ static bool scope_init(struct scope *scope, struct ps_workflow_watch *watch, cha
                                     : ps_strdup(COLLECTION "/workflows");
     }
     ps_watch_scope_init_split(scope);
-    scope->timer = malloc(sizeof(*scope->timer));
-    if (scope->timer == NULL) {
-        return false;
-    }
-    (void)uv_timer_init(watch->loop, scope->timer);
-    scope->timer->data = scope;
-    return scope->path != NULL;
+    scope->timer = ps_uv_timer_new(watch->loop, scope);
+    return scope->timer != NULL && scope->path != NULL;
 }
 
 static enum ps_code make_scopes(struct ps_workflow_watch *watch, const char *namespaces,

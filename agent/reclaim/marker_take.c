@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "base/uv_handle.h"
 #include "reclaim/marker_record.h"
 #include "transfer/job.h"
 
@@ -96,17 +97,12 @@ static void close_store(struct ps_marker_take *take)
     take->unread_count = 0;
 }
 
-static void free_timer(uv_handle_t *handle)
-{
-    free(handle);
-}
-
 static void end(struct ps_marker_take *take, const struct ps_err *err)
 {
     take->options.on_done(take->options.user, &take->result, err);
     close_store(take);
     ps_buf_clear(&take->text);
-    uv_close((uv_handle_t *)take->later, free_timer);
+    ps_uv_handle_close((uv_handle_t *)take->later);
     free(take);
 }
 
@@ -416,15 +412,13 @@ enum ps_code ps_marker_take_start(struct ps_marker_take **take_out,
 
     if (take != NULL) {
         take->options = *options;
-        take->later = malloc(sizeof(*take->later));
+        take->later = ps_uv_timer_new(options->loop, take);
     }
     if (take == NULL || take->later == NULL) {
         free(take);
         return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
     ps_buf_init(&take->text, PS_MARKER_SIZE_MAX);
-    (void)uv_timer_init(options->loop, take->later);
-    take->later->data = take;
     (void)uv_timer_start(take->later, on_later, 0, 0);
     *take_out = take;
     return PS_OK;

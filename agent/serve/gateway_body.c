@@ -1,6 +1,7 @@
 #include "serve/gateway_internal.h"
 
 #include "base/str.h"
+#include "base/uv_handle.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -55,19 +56,10 @@ uint64_t ps_gateway_stream_cost(const struct ps_gateway_blocks *blocks)
            STREAM_FIXED_BYTES;
 }
 
-static void free_handle(uv_handle_t *handle)
-{
-    free(handle);
-}
-
 void ps_gateway_body_clear(struct ps_gateway_body *body)
 {
-    if (body->pacer != NULL) {
-        uv_close((uv_handle_t *)body->pacer, free_handle);
-    }
-    if (body->again != NULL) {
-        uv_close((uv_handle_t *)body->again, free_handle);
-    }
+    ps_uv_handle_close((uv_handle_t *)body->pacer);
+    ps_uv_handle_close((uv_handle_t *)body->again);
     free(body->block);
     free(body->text);
     ps_hasher_clear(&body->hasher);
@@ -299,12 +291,10 @@ static bool waits_for_store(struct ps_exchange *exchange, const struct ps_err *e
         return false;
     }
     if (body->again == NULL) {
-        body->again = malloc(sizeof(*body->again));
+        body->again = ps_uv_timer_new(gateway->loop, exchange);
         if (body->again == NULL) {
             return false;
         }
-        (void)uv_timer_init(gateway->loop, body->again);
-        body->again->data = exchange;
         ps_log(gateway->log, PS_LOG_WARN, "gateway",
                "%s/%s: waits for the store after %" PRIu64 " bytes: %s", exchange->store->name,
                exchange->name, exchange->sent_bytes, err->message);
@@ -432,12 +422,10 @@ size_t ps_gateway_paced(struct ps_exchange *exchange, size_t size)
         return room_bytes < size ? (size_t)room_bytes : size;
     }
     if (body->pacer == NULL) {
-        body->pacer = malloc(sizeof(*body->pacer));
+        body->pacer = ps_uv_timer_new(exchange->gateway->loop, exchange);
         if (body->pacer == NULL) {
             return size;
         }
-        (void)uv_timer_init(exchange->gateway->loop, body->pacer);
-        body->pacer->data = exchange;
     }
     (void)uv_timer_start(body->pacer, on_pace, 100, 0);
     return 0;

@@ -1,6 +1,7 @@
 #include "serve/httpd.h"
 
 #include "base/str.h"
+#include "base/uv_handle.h"
 #include "serve/httpd_internal.h"
 #include "serve/listen.h"
 
@@ -238,24 +239,13 @@ static enum ps_code start_mhd(struct ps_httpd *httpd, const struct ps_httpd_opti
     return PS_OK;
 }
 
-static uv_timer_t *timer_new(struct ps_httpd *httpd)
-{
-    uv_timer_t *timer = malloc(sizeof(*timer));
-
-    if (timer != NULL) {
-        (void)uv_timer_init(httpd->loop, timer);
-        timer->data = httpd;
-    }
-    return timer;
-}
-
 static enum ps_code watch(struct ps_httpd *httpd, struct ps_err *err)
 {
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(httpd->mhd, MHD_DAEMON_INFO_EPOLL_FD);
     uv_poll_t *poll = malloc(sizeof(*poll));
 
-    httpd->timer = timer_new(httpd);
-    httpd->sweep = timer_new(httpd);
+    httpd->timer = ps_uv_timer_new(httpd->loop, httpd);
+    httpd->sweep = ps_uv_timer_new(httpd->loop, httpd);
     if (info == NULL || poll == NULL || httpd->timer == NULL || httpd->sweep == NULL ||
         uv_poll_init(httpd->loop, poll, info->epoll_fd) != 0) {
         free(poll);
@@ -331,18 +321,6 @@ enum ps_code ps_httpd_new(struct ps_httpd **httpd_out, const struct ps_httpd_opt
     return PS_OK;
 }
 
-static void free_handle(uv_handle_t *handle)
-{
-    free(handle);
-}
-
-static void close_handle(uv_handle_t *handle)
-{
-    if (handle != NULL) {
-        uv_close(handle, free_handle);
-    }
-}
-
 static void stop_listening(struct ps_httpd *httpd)
 {
     if (httpd->listen_fd < 0) {
@@ -364,9 +342,9 @@ void ps_httpd_free(struct ps_httpd *httpd)
         return;
     }
     stop_listening(httpd);
-    close_handle((uv_handle_t *)httpd->poll); /* before its descriptor is closed */
-    close_handle((uv_handle_t *)httpd->timer);
-    close_handle((uv_handle_t *)httpd->sweep);
+    ps_uv_handle_close((uv_handle_t *)httpd->poll); /* before its descriptor is closed */
+    ps_uv_handle_close((uv_handle_t *)httpd->timer);
+    ps_uv_handle_close((uv_handle_t *)httpd->sweep);
     httpd->running = true; /* no timer is started any more */
     if (httpd->mhd != NULL) {
         for (struct ps_httpd_connection *connection = httpd->connections; connection != NULL;

@@ -1,6 +1,7 @@
 #include "store/s3_call.h"
 
 #include "base/str.h"
+#include "base/uv_handle.h"
 #include "store/s3_error.h"
 #include "store/s3_fixes.h"
 #include "store/s3_internal.h"
@@ -394,35 +395,17 @@ static void fail(struct ps_s3_call *call, const struct ps_http_answer *answer, s
 
 /* --- life of a call --- */
 
-static void free_timer(uv_handle_t *handle)
-{
-    free(handle);
-}
-
 static void call_free(struct ps_s3_call *call)
 {
     if (call->ticket != NULL) {
         call->ticket->call = NULL;
     }
     ps_http_cancel(call->request);
-    if (call->timer != NULL) {
-        uv_close((uv_handle_t *)call->timer, free_timer);
-    }
+    ps_uv_handle_close((uv_handle_t *)call->timer);
     ps_s3_pairs_clear(&call->options.query);
     ps_s3_pairs_clear(&call->options.headers);
     ps_buf_clear(&call->options.text);
     free(call);
-}
-
-static uv_timer_t *timer_new(struct ps_s3_call *call)
-{
-    uv_timer_t *timer = malloc(sizeof(*timer));
-
-    if (timer != NULL) {
-        (void)uv_timer_init(call->store->loop, timer);
-        timer->data = call;
-    }
-    return timer;
 }
 
 /* What was moved in is the call's now, or is freed. */
@@ -459,7 +442,7 @@ enum ps_code ps_s3_call_start(struct ps_s3_store *store, struct ps_s3_call_optio
     call->started_mono_ms = ps_clock_mono_ms(store->clock);
     code = ps_s3_extras_add(&store->extras, store->dialect, call->options.operation,
                             &call->options.headers, err);
-    call->timer = code == PS_OK ? timer_new(call) : NULL;
+    call->timer = code == PS_OK ? ps_uv_timer_new(store->loop, call) : NULL;
     if (call->timer == NULL) {
         call_free(call);
         return code != PS_OK ? code : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");

@@ -1,4 +1,5 @@
 #include "base/str.h"
+#include "base/uv_handle.h"
 #include "creds/creds.h"
 #include "store/s3_internal.h"
 #include "store/s3_request.h"
@@ -93,11 +94,6 @@ static void on_timer(uv_timer_t *timer)
     ps_creds_get(presign->op.store->creds, 0, on_creds, presign->ticket);
 }
 
-static void free_timer(uv_handle_t *handle)
-{
-    free(handle);
-}
-
 static void presign_clear(struct ps_s3_op *op)
 {
     struct presign_op *presign = (struct presign_op *)op;
@@ -109,9 +105,7 @@ static void presign_clear(struct ps_s3_op *op)
             free(presign->ticket); /* the chain has not got it yet */
         }
     }
-    if (presign->timer != NULL) {
-        uv_close((uv_handle_t *)presign->timer, free_timer);
-    }
+    ps_uv_handle_close((uv_handle_t *)presign->timer);
 }
 
 static enum ps_code check(const struct ps_presign_request *request, struct ps_err *err)
@@ -179,18 +173,14 @@ struct ps_store_op *ps_s3_presign(struct ps_store *store, const struct ps_presig
         return ps_s3_op_started(&presign->op, PS_E_NO_MEMORY);
     }
     presign->ticket = calloc(1, sizeof(*presign->ticket));
-    presign->timer = malloc(sizeof(*presign->timer));
+    presign->timer = ps_uv_timer_new(presign->op.store->loop, presign);
     if (presign->ticket == NULL || presign->timer == NULL) {
-        free(presign->timer);
         free(presign->ticket);
-        presign->timer = NULL;
         presign->ticket = NULL;
         return ps_s3_op_started(&presign->op,
                                 ps_err_set(err, PS_E_NO_MEMORY, "S3 operation: out of memory"));
     }
     presign->ticket->presign = presign;
-    (void)uv_timer_init(presign->op.store->loop, presign->timer);
-    presign->timer->data = presign;
     (void)uv_timer_start(presign->timer, on_timer, 0, 0);
     return &presign->op.base;
 }

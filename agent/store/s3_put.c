@@ -1,4 +1,5 @@
 #include "base/str.h"
+#include "base/uv_handle.h"
 #include "store/s3_checksum.h"
 #include "store/s3_internal.h"
 #include "store/s3_write.h"
@@ -47,15 +48,10 @@ static void finish(struct put_op *put, const char *etag, const struct ps_err *er
 
 /* --- MD5 of the whole body before it is sent, for a store that takes no other checksum --- */
 
-static void free_timer(uv_handle_t *handle)
-{
-    free(handle);
-}
-
 static void md5_clear(struct put_op *put)
 {
     if (put->md5.timer != NULL) {
-        uv_close((uv_handle_t *)put->md5.timer, free_timer);
+        ps_uv_handle_close((uv_handle_t *)put->md5.timer);
         put->md5.timer = NULL;
     }
     ps_hasher_clear(&put->md5.hasher);
@@ -133,15 +129,11 @@ static enum ps_code md5_start(struct put_op *put, struct ps_err *err)
     }
     put->md5.done_bytes = 0;
     put->md5.chunk = malloc(HASH_CHUNK_BYTES);
-    put->md5.timer = malloc(sizeof(*put->md5.timer));
+    put->md5.timer = ps_uv_timer_new(put->op.store->loop, put);
     if (put->md5.chunk == NULL || put->md5.timer == NULL) {
-        free(put->md5.timer);
-        put->md5.timer = NULL;
         md5_clear(put);
         return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
     }
-    (void)uv_timer_init(put->op.store->loop, put->md5.timer);
-    put->md5.timer->data = put;
     (void)uv_timer_start(put->md5.timer, on_md5_turn, 0, 0);
     return PS_OK;
 }

@@ -1,6 +1,7 @@
 #include "transfer/key_list_internal.h"
 
 #include "base/str.h"
+#include "base/uv_handle.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -157,11 +158,6 @@ size_t ps_key_list_common(const struct ps_key_list *list, const char *a, const c
 
 /* --- the end --- */
 
-static void close_timer(uv_handle_t *handle)
-{
-    free(handle);
-}
-
 static void list_free(struct ps_key_list *list)
 {
     ps_store_cancel(list->split.op);
@@ -171,9 +167,7 @@ static void list_free(struct ps_key_list *list)
         list->segments = segment->next;
         segment_free(segment);
     }
-    if (list->kick != NULL) {
-        uv_close((uv_handle_t *)list->kick, close_timer);
-    }
+    ps_uv_handle_close((uv_handle_t *)list->kick);
     free(list->split.dir);
     free((void *)(uintptr_t)list->options.prefix);
     free(list);
@@ -444,12 +438,8 @@ enum ps_code ps_key_list_start(struct ps_key_list **list_out,
     list->options = *options;
     list->options.prefix = ps_strdup(options->prefix);
     list->segments = segment_new(list);
-    list->kick = malloc(sizeof(*list->kick));
+    list->kick = ps_uv_timer_new(options->loop, list);
     list->split.off = options->store->capabilities.local;
-    if (list->kick != NULL) {
-        (void)uv_timer_init(options->loop, list->kick);
-        list->kick->data = list;
-    }
     code = list->options.prefix != NULL && list->segments != NULL && list->kick != NULL
                ? start_op(list->segments, &own)
                : ps_err_set(&own, PS_E_NO_MEMORY, "list: out of memory");

@@ -1,6 +1,7 @@
 #include "transfer/member_stream_internal.h"
 
 #include "base/str.h"
+#include "base/uv_handle.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,16 +16,10 @@ void ps_member_stream_close_fd(int *fd)
     }
 }
 
-static void free_handle(uv_handle_t *handle)
-{
-    free(handle);
-}
-
 void ps_member_stream_close_poll(uv_poll_t **poll)
 {
     if (*poll != NULL) {
-        uv_close((uv_handle_t *)*poll,
-                 free_handle); /* stops at once: its descriptor may be closed */
+        ps_uv_handle_close((uv_handle_t *)*poll); /* stops at once: its descriptor may be closed */
         *poll = NULL;
     }
 }
@@ -44,9 +39,7 @@ static void stream_free(struct ps_member_stream *stream)
     ps_member_stream_close_fd(&stream->thread_out_fd);
     ps_member_stream_close_poll(&stream->out_poll);
     ps_member_stream_close_fd(&stream->out_fd);
-    if (stream->async != NULL) {
-        uv_close((uv_handle_t *)stream->async, free_handle);
-    }
+    ps_uv_handle_close((uv_handle_t *)stream->async);
     ps_buf_clear(&stream->rows);
     free(stream->block);
     free(stream->key);
