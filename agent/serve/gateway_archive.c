@@ -96,6 +96,12 @@ static void add_name(struct ps_exchange *exchange, enum ps_archive_format format
 static void send_headers(struct ps_exchange *exchange)
 {
     enum ps_archive_format format = exchange->archive_format;
+    const struct ps_httpd_stream stream = {
+        .size_bytes = PS_HTTPD_SIZE_UNKNOWN,
+        .block_bytes = BLOCK_BYTES,
+        .read = read_archive,
+        .user = exchange,
+    };
 
     add_name(exchange, format);
     ps_httpd_add_header(exchange->request, "Content-Type", ps_archive_format_content_type(format));
@@ -103,8 +109,7 @@ static void send_headers(struct ps_exchange *exchange)
     ps_httpd_add_header(exchange->request, "Accept-Ranges", "none");
     ps_httpd_add_header(exchange->request, "X-Content-Type-Options", "nosniff");
     exchange->state = exchange->is_head ? PS_EXCHANGE_ENDED : PS_EXCHANGE_SENDING;
-    ps_httpd_send_stream(exchange->request, 200, PS_HTTPD_SIZE_UNKNOWN, BLOCK_BYTES, read_archive,
-                         exchange);
+    ps_httpd_send_stream(exchange->request, 200, &stream);
 }
 
 static void on_ready(void *user)

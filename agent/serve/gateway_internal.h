@@ -211,9 +211,8 @@ void ps_gateway_body_start(struct ps_exchange *exchange);
 uint64_t ps_gateway_body_size(const struct ps_exchange *exchange);
 /** Bytes of size that may go now under the rate; 0: none, and the request is woken when it is time. */
 PS_MUST_USE size_t ps_gateway_paced(struct ps_exchange *exchange, size_t size);
-/** For ps_httpd_send_stream; user is the exchange. */
+/** For ps_httpd_stream; user is the exchange. */
 ssize_t ps_gateway_body_read(void *user, void *into, size_t size);
-/** For ps_httpd_send_pushed. */
 void ps_gateway_body_on_room(void *user);
 void ps_gateway_body_clear(struct ps_gateway_body *body);
 

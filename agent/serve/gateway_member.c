@@ -79,6 +79,12 @@ static void on_open(void *user, const struct ps_member *member)
     struct ps_exchange *exchange = user;
     bool list = exchange->lists_members;
     bool sized = member->has_size && !list;
+    const struct ps_httpd_stream stream = {
+        .size_bytes = sized ? member->size_bytes : PS_HTTPD_SIZE_UNKNOWN,
+        .block_bytes = BLOCK_BYTES,
+        .read = read_member,
+        .user = exchange,
+    };
 
     if (exchange->state != PS_EXCHANGE_OPENING) {
         return;
@@ -99,8 +105,7 @@ static void on_open(void *user, const struct ps_member *member)
     }
     ps_httpd_add_header(exchange->request, "Cache-Control", "no-cache");
     exchange->state = exchange->is_head ? PS_EXCHANGE_ENDED : PS_EXCHANGE_SENDING;
-    ps_httpd_send_stream(exchange->request, 200, sized ? member->size_bytes : PS_HTTPD_SIZE_UNKNOWN,
-                         BLOCK_BYTES, read_member, exchange);
+    ps_httpd_send_stream(exchange->request, 200, &stream);
 }
 
 static void on_ready(void *user)

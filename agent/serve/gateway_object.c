@@ -183,6 +183,16 @@ static void add_content_range(struct ps_exchange *exchange)
 
 static void send_headers(struct ps_exchange *exchange)
 {
+    bool mixed = exchange->range_count > 1 || exchange->body.rate_bytes_per_s != 0;
+    const struct ps_httpd_stream stream = {
+        .size_bytes = ps_gateway_body_size(exchange),
+        .block_bytes = exchange->body.blocks.read_bytes,
+        .read = ps_gateway_body_read,
+        .on_room = mixed
+                       ? NULL
+                       : ps_gateway_body_on_room, /* texts between ranges, and a rate, are read's */
+        .user = exchange,
+    };
     char multipart[80];
 
     (void)snprintf(multipart, sizeof(multipart), "multipart/byteranges; boundary=%s",
@@ -195,15 +205,7 @@ static void send_headers(struct ps_exchange *exchange)
         add_content_range(exchange);
     }
     exchange->state = exchange->is_head ? PS_EXCHANGE_ENDED : PS_EXCHANGE_SENDING;
-    if (exchange->range_count > 1 || exchange->body.rate_bytes_per_s != 0) {
-        ps_httpd_send_stream(exchange->request, exchange->range_count > 0 ? 206 : 200,
-                             ps_gateway_body_size(exchange), exchange->body.blocks.read_bytes,
-                             ps_gateway_body_read, exchange);
-    } else {
-        ps_httpd_send_pushed(exchange->request, exchange->range_count > 0 ? 206 : 200,
-                             ps_gateway_body_size(exchange), exchange->body.blocks.read_bytes,
-                             ps_gateway_body_read, ps_gateway_body_on_room, exchange);
-    }
+    ps_httpd_send_stream(exchange->request, exchange->range_count > 0 ? 206 : 200, &stream);
 }
 
 static void send_not_modified(struct ps_exchange *exchange)

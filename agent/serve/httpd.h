@@ -108,22 +108,22 @@ void ps_httpd_close_after(struct ps_httpd_request *request);
 void ps_httpd_send_text(struct ps_httpd_request *request, unsigned status, const char *content_type,
                         const char *body, size_t size_bytes);
 
-/**
- * Send a stream of size_bytes (or PS_HTTPD_SIZE_UNKNOWN). read fills `into` with 1 to size bytes; block_bytes is what it
- * is asked for at most, and held for the stream's life. For HEAD read is never called.
- */
-void ps_httpd_send_stream(struct ps_httpd_request *request, unsigned status, uint64_t size_bytes,
-                          size_t block_bytes, ssize_t (*read)(void *user, void *into, size_t size),
-                          void *user);
+struct ps_httpd_stream {
+    uint64_t size_bytes; /* or PS_HTTPD_SIZE_UNKNOWN */
+    size_t block_bytes;  /* what read is asked for at most; held for the stream's life */
+    /** Fill into with 1 to size bytes, or answer LATER, END or FAILED. Never called for HEAD. */
+    ssize_t (*read)(void *user, void *into, size_t size);
+    /**
+     * Not NULL, with a known size: the bytes of a large answer without TLS go past libmicrohttpd, from the caller's memory
+     * straight to the socket (ps_httpd_push), and it ends its connection. This says that push may take bytes (again).
+     * Other answers are read as above, and push takes nothing.
+     */
+    void (*on_room)(void *user);
+    void *user;
+};
 
-/**
- * The same for a known size, but the bytes go past libmicrohttpd, from the caller's memory straight to the socket:
- * ps_httpd_push. That is for large answers without TLS, and ends their connection; others are read as above, and push
- * takes nothing. on_room: push may take bytes (again).
- */
-void ps_httpd_send_pushed(struct ps_httpd_request *request, unsigned status, uint64_t size_bytes,
-                          size_t block_bytes, ssize_t (*read)(void *user, void *into, size_t size),
-                          void (*on_room)(void *user), void *user);
+void ps_httpd_send_stream(struct ps_httpd_request *request, unsigned status,
+                          const struct ps_httpd_stream *stream);
 
 /** Bytes taken of the next ones of the answer, 0..size. Of those that were not, on_room or read come to ask. */
 PS_MUST_USE size_t ps_httpd_push(struct ps_httpd_request *request, const void *data, size_t size);

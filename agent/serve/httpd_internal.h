@@ -60,13 +60,11 @@ struct ps_httpd_request {
         char *value;
     } headers[PS_HTTPD_HEADERS_MAX];
     size_t header_count;
-    ssize_t (*read)(void *user, void *into, size_t size);
-    void *read_user;
-    bool is_cut; /* read is not called any more */
+    struct ps_httpd_stream stream;
+    bool is_cut; /* the stream's functions are not called any more */
 
     /* Of an answer that is pushed. libmicrohttpd sends the headers and asks for the body; then it is suspended while
      * all of it is pushed, and is told that the stream ends. It closes the connection by that, which is announced. */
-    void (*on_room)(void *user);
     uint64_t push_left_bytes; /* 0 = read, or the end */
     bool headers_out;         /* push may begin */
     bool blocked;             /* the socket is full: room is watched */
@@ -118,6 +116,9 @@ struct ps_httpd_connection *ps_httpd_connection_of(struct MHD_Connection *mhd);
 /* Between httpd_request.c and httpd_push.c. */
 void ps_httpd_suspend(struct ps_httpd_request *request);
 void ps_httpd_resume(struct ps_httpd_request *request);
+/** Whether the stream's bytes go past libmicrohttpd. */
+bool ps_httpd_is_pushed(const struct ps_httpd_request *request,
+                        const struct ps_httpd_stream *stream);
 /** libmicrohttpd asks for bytes that are pushed: it is suspended, and 0 returned, or what ends the stream. */
 ssize_t ps_httpd_push_read(struct ps_httpd_request *request);
 /** The request ends: its socket is watched no more. */

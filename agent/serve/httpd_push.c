@@ -30,7 +30,7 @@ static void on_event(void *user, int fd, int events)
     (void)events; /* an error is told by send(2) */
     if (request->blocked) {
         request->blocked = false;
-        request->on_room(request->read_user);
+        request->stream.on_room(request->stream.user);
     }
 }
 
@@ -121,18 +121,11 @@ void ps_httpd_push_end(struct ps_httpd_request *request)
     }
 }
 
-void ps_httpd_send_pushed(struct ps_httpd_request *request, unsigned status, uint64_t size_bytes,
-                          size_t block_bytes, ssize_t (*read)(void *user, void *into, size_t size),
-                          void (*on_room)(void *user), void *user)
+bool ps_httpd_is_pushed(const struct ps_httpd_request *request,
+                        const struct ps_httpd_stream *stream)
 {
-    if (size_bytes >= PUSH_FROM_BYTES && !request->httpd->has_tls &&
-        strcmp(request->method, "GET") == 0) {
-        request->on_room = on_room;
-        request->push_left_bytes = size_bytes;
-        request->closing = true;
-        block_bytes = 1; /* libmicrohttpd holds nothing of it */
-    }
-    ps_httpd_send_stream(request, status, size_bytes, block_bytes, read, user);
+    return stream->on_room != NULL && stream->size_bytes >= PUSH_FROM_BYTES &&
+           !request->httpd->has_tls && strcmp(request->method, "GET") == 0;
 }
 
 size_t ps_httpd_push(struct ps_httpd_request *request, const void *data, size_t size)

@@ -161,6 +161,7 @@ static void begin(struct ps_httpd_request *request, const char *method, const ch
     }
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are libmicrohttpd's */
 enum MHD_Result ps_httpd_on_call(void *user, struct MHD_Connection *mhd, const char *url,
                                  const char *method, const char *version, const char *upload_data,
                                  size_t *upload_data_size, void **request_data)
@@ -375,7 +376,7 @@ static ssize_t read_stream(void *user, uint64_t position, char *into, size_t siz
     if (request->headers_out) {
         return MHD_CONTENT_READER_END_OF_STREAM; /* all is pushed: the connection ends, as was told */
     }
-    got_bytes = request->read(request->read_user, into, size);
+    got_bytes = request->stream.read(request->stream.user, into, size);
     if (got_bytes == PS_HTTPD_LATER) {
         ps_httpd_suspend(request);
         return 0;
@@ -386,16 +387,22 @@ static ssize_t read_stream(void *user, uint64_t position, char *into, size_t siz
     return got_bytes > 0 ? got_bytes : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
-void ps_httpd_send_stream(struct ps_httpd_request *request, unsigned status, uint64_t size_bytes,
-                          size_t block_bytes, ssize_t (*read)(void *user, void *into, size_t size),
-                          void *user)
+void ps_httpd_send_stream(struct ps_httpd_request *request, unsigned status,
+                          const struct ps_httpd_stream *stream)
 {
-    request->read = read;
-    request->read_user = user;
+    uint64_t size_bytes =
+        stream->size_bytes == PS_HTTPD_SIZE_UNKNOWN ? MHD_SIZE_UNKNOWN : stream->size_bytes;
+    bool pushed = ps_httpd_is_pushed(request, stream);
+
+    request->stream = *stream;
+    if (pushed) {
+        request->push_left_bytes = size_bytes;
+        request->closing = true;
+    }
+    /* Of what is pushed libmicrohttpd holds nothing. */
     answer(request, status,
-           MHD_create_response_from_callback(size_bytes == PS_HTTPD_SIZE_UNKNOWN ? MHD_SIZE_UNKNOWN
-                                                                                 : size_bytes,
-                                             block_bytes, read_stream, request, NULL));
+           MHD_create_response_from_callback(size_bytes, pushed ? 1 : stream->block_bytes,
+                                             read_stream, request, NULL));
 }
 
 void ps_httpd_request_cut(struct ps_httpd_request *request)
