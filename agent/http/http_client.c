@@ -26,7 +26,7 @@ static struct ps_http_request *first_of(const struct ps_http_client *client, enu
     return client->lists[list].first;
 }
 
-/* Users pass on what they were given. Before curl reads on: there is room for it by that. */
+/* Users pass on what they were given, before curl reads on. */
 static void flush_given(struct ps_http_client *client)
 {
     struct ps_http_request *request;
@@ -145,7 +145,6 @@ static void resume_some(struct ps_http_client *client)
             client->in_curl = true; /* unpausing may deliver held bytes at once */
             (void)curl_easy_pause(request->easy, CURLPAUSE_CONT);
             client->in_curl = false;
-            flush_given(client);
         }
     }
 }

@@ -1,7 +1,9 @@
 /**
- * http_internal - what http_client.c, http_request.c and http_answer.c share; nobody else includes it.
+ * http_internal - what http_client.c, http_request.c, http_easy.c and http_answer.c share; nobody else
+ *                 includes it.
  *
- * Flow:    http_client.c <-> [http_internal] <-> http_request.c -> http_answer.c (what came back)
+ * Flow:    http_client.c <-> [http_internal] <-> http_request.c -> http_easy.c (curl's side) -> http_answer.c (what came
+ *          back)
  * Thread:  the loop thread
  * Source:  libcurl 7.88: add, remove and pause are refused inside a callback of the multi handle, so they are
  *          put off until it has returned
@@ -92,6 +94,10 @@ struct ps_http_client {
     size_t idle_count;
     struct ps_http_stats stats;
 };
+
+/** Give the request's easy handle all that the options say. False: no memory, or an option that curl refuses. */
+PS_MUST_USE bool ps_http_easy_set(struct ps_http_request *request,
+                                  const struct ps_http_options *options);
 
 /** Make the request and its easy handle; not added yet. */
 PS_MUST_USE enum ps_code ps_http_request_new(struct ps_http_client *client,
