@@ -112,12 +112,14 @@ static void on_changed(void *user, json_t *answer, const struct ps_err *err)
     changing->done = true;
 }
 
-static enum ps_code change_here(struct ps_app *app, const struct ps_admin_context *context,
+static enum ps_code change_here(const struct ps_admin_route *route,
+                                const struct ps_admin_context *context,
                                 const struct ps_target *target, json_t **json_out,
                                 struct ps_err *err)
 {
+    struct ps_app *app = context->user;
     struct changing changing = { .done = false };
-    struct ps_admin_change_options options = {
+    const struct ps_admin_change_options options = {
         .loop = app->loop,
         .context = context,
         .why = "by hand",
@@ -125,15 +127,8 @@ static enum ps_code change_here(struct ps_app *app, const struct ps_admin_contex
         .user = &changing,
     };
     struct ps_admin_change *change = NULL;
-    enum ps_code code = PS_OK;
+    enum ps_code code = ps_admin_change_ask(&change, &options, route, target, err);
 
-    if (!ps_admin_verb_parse(target->path + strlen("/v1/"), &options.verb)) {
-        return ps_err_set(err, PS_E_BUG, "%s: is no verb", target->path);
-    }
-    code = ps_admin_change_parse(&options, target, err);
-    if (code == PS_OK) {
-        code = ps_admin_change_start(&change, &options, err);
-    }
     if (code != PS_OK) {
         return code;
     }
@@ -184,7 +179,7 @@ static enum ps_code answer_here(struct ps_app *app, const char *path, json_t **j
     }
     context.state = app->state;
     if (code == PS_OK && route->kind == PS_ADMIN_CHANGE) {
-        code = change_here(app, &context, &target, json_out, err);
+        code = change_here(route, &context, &target, json_out, err);
     } else if (code == PS_OK) {
         code = ps_admin_route_answer(route, &context, &target, json_out, err);
     }

@@ -14,7 +14,8 @@
 
 /* --- cancel, hold, release, plan --- */
 
-/* *count_out is what the handler counts; *here_out: no agent took it, so that what follows is this command's to do. */
+/* Ends the call. *count_out is what the handler counts; *here_out: no agent took it, so that what follows is this
+ * command's to do. */
 static enum ps_code change(struct ps_admin_call *call, int64_t *count_out, bool *here_out,
                            struct ps_err *err)
 {
@@ -26,6 +27,20 @@ static enum ps_code change(struct ps_admin_call *call, int64_t *count_out, bool 
         *here_out = call->side == PS_ADMIN_SIDE_HERE;
     }
     json_decref(answer);
+    ps_admin_call_clear(call);
+    return code;
+}
+
+/* The same at the time of --now. */
+static enum ps_code change_now(struct ps_admin_call *call, int64_t *count_out, bool *here_out,
+                               struct ps_err *err)
+{
+    enum ps_code code = ps_admin_call_add_now(call, err);
+
+    if (code == PS_OK) {
+        return change(call, count_out, here_out, err);
+    }
+    ps_admin_call_clear(call);
     return code;
 }
 
@@ -51,11 +66,7 @@ static enum ps_exit cancel(struct ps_app *app, const char *url)
     ps_admin_call_init(&call, app, "POST", "/v1/cancel");
     ps_admin_call_add(&call, "url", url);
     ps_admin_call_add(&call, "why", "cancelled by hand");
-    code = ps_admin_call_add_now(&call, &err);
-    if (code == PS_OK) {
-        code = change(&call, &count, &here, &err);
-    }
-    ps_admin_call_clear(&call);
+    code = change_now(&call, &count, &here, &err);
     if (code != PS_OK) {
         return ps_app_fail(app, &err);
     }
@@ -99,12 +110,10 @@ static enum ps_exit hold(struct ps_app *app, const char *url)
     ps_admin_call_add(&call, "why", "held by hand");
     code = add_until(&call, &err);
     if (code == PS_OK) {
-        code = ps_admin_call_add_now(&call, &err);
+        code = change_now(&call, &count, &here, &err);
+    } else {
+        ps_admin_call_clear(&call);
     }
-    if (code == PS_OK) {
-        code = change(&call, &count, &here, &err);
-    }
-    ps_admin_call_clear(&call);
     return code == PS_OK ? done(app, "hold", url, count) : ps_app_fail(app, &err);
 }
 
@@ -128,11 +137,7 @@ static enum ps_exit release(struct ps_app *app, const char *url)
 
     ps_admin_call_init(&call, app, "POST", "/v1/release");
     ps_admin_call_add(&call, "url", url);
-    code = ps_admin_call_add_now(&call, &err);
-    if (code == PS_OK) {
-        code = change(&call, &count, &here, &err);
-    }
-    ps_admin_call_clear(&call);
+    code = change_now(&call, &count, &here, &err);
     if (code == PS_OK && here) {
         code = plan_here(app, &result, &err);
     }
@@ -151,7 +156,6 @@ static enum ps_exit plan(struct ps_app *app)
     ps_admin_call_init(&call, app, "POST", "/v1/plan");
     call.side = ps_admin_call_policy_side(app);
     code = change(&call, &count, &here, &err);
-    ps_admin_call_clear(&call);
     if (code == PS_OK && here) {
         code = plan_here(app, &result, &err);
     }

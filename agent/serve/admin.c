@@ -101,23 +101,15 @@ static void on_changed(void *user, json_t *json, const struct ps_err *err)
 static enum ps_code start_change(struct waiting *waiting, const struct ps_target *target,
                                  struct ps_err *err)
 {
-    struct ps_admin_change_options options = {
+    const struct ps_admin_change_options options = {
         .loop = waiting->admin->loop,
         .context = waiting->admin->context,
         .why = "by the admin socket",
         .done = on_changed,
         .user = waiting,
     };
-    enum ps_code code = ps_admin_route_check(waiting->route, target, err);
 
-    if (code == PS_OK &&
-        !ps_admin_verb_parse(waiting->route->path + strlen("/v1/"), &options.verb)) {
-        code = ps_err_set(err, PS_E_BUG, "%s: is no verb", waiting->route->path);
-    }
-    if (code == PS_OK) {
-        code = ps_admin_change_parse(&options, target, err);
-    }
-    return code == PS_OK ? ps_admin_change_start(&waiting->change, &options, err) : code;
+    return ps_admin_change_ask(&waiting->change, &options, waiting->route, target, err);
 }
 
 static void change(struct ps_admin *admin, struct ps_httpd_request *request,

@@ -37,8 +37,9 @@ bool ps_admin_verb_parse(const char *text, enum ps_admin_verb *verb_out)
     return false;
 }
 
-enum ps_code ps_admin_change_parse(struct ps_admin_change_options *options,
-                                   const struct ps_target *target, struct ps_err *err)
+/* Text is borrowed from target. */
+static enum ps_code parse(struct ps_admin_change_options *options, const struct ps_target *target,
+                          struct ps_err *err)
 {
     const char *why = ps_target_arg(target, "why");
     int64_t number = 0;
@@ -262,6 +263,23 @@ enum ps_code ps_admin_change_start(struct ps_admin_change **change_out,
     }
     *change_out = change;
     return PS_OK;
+}
+
+enum ps_code ps_admin_change_ask(struct ps_admin_change **change_out,
+                                 const struct ps_admin_change_options *options,
+                                 const struct ps_admin_route *route, const struct ps_target *target,
+                                 struct ps_err *err)
+{
+    struct ps_admin_change_options own = *options;
+    enum ps_code code = ps_admin_route_check(route, target, err);
+
+    if (code == PS_OK && !ps_admin_verb_parse(route->path + strlen("/v1/"), &own.verb)) {
+        code = ps_err_set(err, PS_E_BUG, "%s: is no verb", route->path);
+    }
+    if (code == PS_OK) {
+        code = parse(&own, target, err);
+    }
+    return code == PS_OK ? ps_admin_change_start(change_out, &own, err) : code;
 }
 
 void ps_admin_change_abandon(struct ps_admin_change *change)

@@ -8,6 +8,7 @@
 #ifndef PS_SERVE_ADMIN_CHANGE_H
 #define PS_SERVE_ADMIN_CHANGE_H
 
+#include "serve/admin_route.h"
 #include "serve/admin_state.h"
 
 #include <uv.h>
@@ -42,10 +43,6 @@ struct ps_admin_change_options {
     void *user;
 };
 
-/** Fill what target says; text is borrowed from it. why stays where it says none. Errors: PS_E_INVALID. */
-PS_MUST_USE enum ps_code ps_admin_change_parse(struct ps_admin_change_options *options,
-                                               const struct ps_target *target, struct ps_err *err);
-
 /**
  * Start; text is copied. *change_out is valid until done comes, with NULL for err when all is durable.
  *
@@ -55,6 +52,15 @@ PS_MUST_USE enum ps_code ps_admin_change_parse(struct ps_admin_change_options *o
 PS_MUST_USE enum ps_code ps_admin_change_start(struct ps_admin_change **change_out,
                                                const struct ps_admin_change_options *options,
                                                struct ps_err *err);
+
+/**
+ * Start what target asks of route; options say who asks. why stays where target says none. Errors: as start;
+ * PS_E_UNSUPPORTED: an argument that the route does not take.
+ */
+PS_MUST_USE enum ps_code ps_admin_change_ask(struct ps_admin_change **change_out,
+                                             const struct ps_admin_change_options *options,
+                                             const struct ps_admin_route *route,
+                                             const struct ps_target *target, struct ps_err *err);
 
 /** Nobody waits for done any more; the change itself is made. NULL is allowed. */
 void ps_admin_change_abandon(struct ps_admin_change *change);

@@ -2,6 +2,8 @@
 
 #include "base/str.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum ps_code ps_admin_arg_number(const struct ps_target *target, const char *name,
@@ -58,10 +60,32 @@ enum ps_code ps_admin_list_init(struct ps_admin_list *list, const struct ps_targ
     return list->items != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
 }
 
+enum ps_code ps_admin_list_init_at(struct ps_admin_list *list, const struct ps_target *target,
+                                   struct ps_err *err)
+{
+    uint64_t skip_count = 0;
+    uint64_t none = 0;
+    enum ps_code code = ps_admin_arg_after(target, &skip_count, &none, err);
+
+    if (code == PS_OK) {
+        code = ps_admin_list_init(list, target, err);
+        list->skip_count = skip_count;
+    }
+    return code;
+}
+
 void ps_admin_list_clear(struct ps_admin_list *list)
 {
     json_decref(list->items);
     list->items = NULL;
+}
+
+bool ps_admin_list_passes(struct ps_admin_list *list)
+{
+    bool passes = list->count < list->skip_count;
+
+    list->count += passes ? 1 : 0;
+    return passes;
 }
 
 bool ps_admin_list_push(struct ps_admin_list *list, json_t *item)
@@ -72,7 +96,17 @@ bool ps_admin_list_push(struct ps_admin_list *list, json_t *item)
         return false;
     }
     list->no_memory = json_array_append_new(list->items, item) != 0;
+    list->count += list->no_memory ? 0 : 1;
     return !list->no_memory;
+}
+
+enum ps_code ps_admin_list_finish_at(struct ps_admin_list *list, const char *name,
+                                     json_t **json_out, struct ps_err *err)
+{
+    char next[32];
+
+    (void)snprintf(next, sizeof(next), "%" PRIu64, list->count);
+    return ps_admin_list_finish(list, name, list->full ? next : NULL, json_out, err);
 }
 
 enum ps_code ps_admin_list_finish(struct ps_admin_list *list, const char *name, const char *next,

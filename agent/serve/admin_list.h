@@ -24,14 +24,22 @@
 struct ps_admin_list {
     json_t *items;
     size_t max;
-    bool full;      /* there was one more */
-    bool no_memory; /* an item is missing */
+    uint64_t skip_count; /* of a list that is paged by position: what the pages before had */
+    uint64_t count;      /* items passed over and taken */
+    bool full;           /* there was one more */
+    bool no_memory;      /* an item is missing */
 };
 
 /** As the request's `limit` says: 1 to PS_ADMIN_PAGE_MAX, which it is without one. Errors: PS_E_INVALID, PS_E_NO_MEMORY. */
 PS_MUST_USE enum ps_code ps_admin_list_init(struct ps_admin_list *list,
                                             const struct ps_target *target, struct ps_err *err);
+/** The same for a list that is paged by position, the number in `after`. */
+PS_MUST_USE enum ps_code ps_admin_list_init_at(struct ps_admin_list *list,
+                                               const struct ps_target *target, struct ps_err *err);
 void ps_admin_list_clear(struct ps_admin_list *list);
+
+/** Whether the next item was on a page before: it is passed over. */
+PS_MUST_USE bool ps_admin_list_passes(struct ps_admin_list *list);
 
 /** Take item. False when there is no room: it is freed, and no more are wanted. */
 PS_MUST_USE bool ps_admin_list_push(struct ps_admin_list *list, json_t *item);
@@ -40,6 +48,10 @@ PS_MUST_USE bool ps_admin_list_push(struct ps_admin_list *list, json_t *item);
 PS_MUST_USE enum ps_code ps_admin_list_finish(struct ps_admin_list *list, const char *name,
                                               const char *next, json_t **json_out,
                                               struct ps_err *err);
+
+/** The same for a list that is paged by position. */
+PS_MUST_USE enum ps_code ps_admin_list_finish_at(struct ps_admin_list *list, const char *name,
+                                                 json_t **json_out, struct ps_err *err);
 
 /** The number in the argument called name; *value_out is left alone when it is not there. Errors: PS_E_INVALID. */
 PS_MUST_USE enum ps_code ps_admin_arg_number(const struct ps_target *target, const char *name,

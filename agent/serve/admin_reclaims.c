@@ -91,52 +91,30 @@ enum ps_code ps_admin_reclaims(const struct ps_admin_context *context,
 
 /* --- holds --- */
 
-struct holds {
-    struct ps_admin_list list;
-    uint64_t skip_count; /* of the pages before */
-    uint64_t count;
-};
-
 static bool add_hold(void *user, const struct ps_hold *hold)
 {
-    struct holds *holds = user;
-
-    if (holds->count < holds->skip_count) {
-        holds->count++;
-        return true;
-    }
-    if (!ps_admin_list_push(&holds->list,
-                            json_pack("{s:o, s:o, s:o, s:I, s:o}", "url", ps_json_text(hold->url),
-                                      "since", ps_json_time(hold->since_unix_s * 1000), "until",
-                                      ps_json_time(hold->until_unix_s * 1000), "until_unix_s",
-                                      (json_int_t)hold->until_unix_s, "why",
-                                      ps_json_text(hold->why)))) {
-        return false;
-    }
-    holds->count++;
-    return true;
+    return ps_admin_list_passes(user) ||
+           ps_admin_list_push(
+               user, json_pack("{s:o, s:o, s:o, s:I, s:o}", "url", ps_json_text(hold->url), "since",
+                               ps_json_time(hold->since_unix_s * 1000), "until",
+                               ps_json_time(hold->until_unix_s * 1000), "until_unix_s",
+                               (json_int_t)hold->until_unix_s, "why", ps_json_text(hold->why)));
 }
 
 enum ps_code ps_admin_holds(const struct ps_admin_context *context, const struct ps_target *target,
                             json_t **json_out, struct ps_err *err)
 {
-    struct holds holds = { .count = 0 };
-    uint64_t none = 0;
-    char next[32];
-    enum ps_code code = ps_admin_arg_after(target, &holds.skip_count, &none, err);
+    struct ps_admin_list list = { .items = NULL };
+    enum ps_code code = ps_admin_list_init_at(&list, target, err);
 
-    if (code == PS_OK) {
-        code = ps_admin_list_init(&holds.list, target, err);
-    }
     if (code == PS_OK && context->state != NULL) {
-        code = ps_hold_each(context->state, add_hold, &holds, err);
+        code = ps_hold_each(context->state, add_hold, &list, err);
     }
     if (code != PS_OK) {
-        ps_admin_list_clear(&holds.list);
+        ps_admin_list_clear(&list);
         return code;
     }
-    (void)snprintf(next, sizeof(next), "%" PRIu64, holds.count);
-    return ps_admin_list_finish(&holds.list, "holds", holds.list.full ? next : NULL, json_out, err);
+    return ps_admin_list_finish_at(&list, "holds", json_out, err);
 }
 
 /* --- decisions --- */

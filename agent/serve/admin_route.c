@@ -9,8 +9,9 @@ static enum ps_code policy(const struct ps_admin_context *context, const struct 
                            json_t **json_out, struct ps_err *err)
 {
     (void)target;
+    (void)err;
     *json_out = context->policies(context->user);
-    return *json_out != NULL ? PS_OK : ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
+    return PS_OK;
 }
 
 static enum ps_code reload(const struct ps_admin_context *context, const struct ps_target *target,

@@ -27,7 +27,7 @@ struct ps_admin_route {
     const char *path; /* "/v1/status" */
     enum ps_admin_kind kind;
     bool of_state; /* it reads or writes the state */
-    /** NULL for a change. */
+    /** NULL for a change. *json_out may stay NULL: no memory. */
     enum ps_code (*answer)(const struct ps_admin_context *context, const struct ps_target *target,
                            json_t **json_out, struct ps_err *err);
     const char *args[PS_ADMIN_ARGS_MAX]; /* that it takes; the first NULL ends them */

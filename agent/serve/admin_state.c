@@ -4,8 +4,6 @@
 #include "serve/json_text.h"
 #include "state/checkpoint.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <unistd.h>
 
 /** Most streams told of. Lower: some are not seen. Higher: a large answer held in memory. */
@@ -16,15 +14,6 @@ enum ps_code ps_admin_now(const struct ps_admin_context *context, const struct p
 {
     *now_unix_s_out = ps_clock_unix_ms(context->clock) / 1000;
     return ps_admin_arg_number(target, "now_unix_s", now_unix_s_out, err);
-}
-
-static enum ps_code hand_out(json_t *json, json_t **json_out, struct ps_err *err)
-{
-    if (json == NULL) {
-        return ps_err_set(err, PS_E_NO_MEMORY, "out of memory");
-    }
-    *json_out = json;
-    return PS_OK;
 }
 
 /* --- uploads --- */
@@ -41,12 +30,6 @@ static const char *phase_name(enum ps_upload_phase phase)
     }
     return "unknown";
 }
-
-struct uploads {
-    struct ps_admin_list list;
-    uint64_t skip_count; /* of the pages before */
-    uint64_t count;
-};
 
 static json_t *upload_json(const struct ps_upload_record *record)
 {
@@ -67,40 +50,23 @@ static json_t *upload_json(const struct ps_upload_record *record)
 
 static bool add_upload(void *user, const struct ps_upload_record *record)
 {
-    struct uploads *uploads = user;
-
-    if (uploads->count < uploads->skip_count) {
-        uploads->count++;
-        return true;
-    }
-    if (!ps_admin_list_push(&uploads->list, upload_json(record))) {
-        return false;
-    }
-    uploads->count++;
-    return true;
+    return ps_admin_list_passes(user) || ps_admin_list_push(user, upload_json(record));
 }
 
 enum ps_code ps_admin_uploads(const struct ps_admin_context *context,
                               const struct ps_target *target, json_t **json_out, struct ps_err *err)
 {
-    struct uploads uploads = { .count = 0 };
-    uint64_t none = 0;
-    char next[32];
-    enum ps_code code = ps_admin_arg_after(target, &uploads.skip_count, &none, err);
+    struct ps_admin_list list = { .items = NULL };
+    enum ps_code code = ps_admin_list_init_at(&list, target, err);
 
-    if (code == PS_OK) {
-        code = ps_admin_list_init(&uploads.list, target, err);
-    }
     if (code == PS_OK && context->state != NULL) {
-        code = ps_checkpoint_each(context->state, add_upload, &uploads, err);
+        code = ps_checkpoint_each(context->state, add_upload, &list, err);
     }
     if (code != PS_OK) {
-        ps_admin_list_clear(&uploads.list);
+        ps_admin_list_clear(&list);
         return code;
     }
-    (void)snprintf(next, sizeof(next), "%" PRIu64, uploads.count);
-    return ps_admin_list_finish(&uploads.list, "uploads", uploads.list.full ? next : NULL, json_out,
-                                err);
+    return ps_admin_list_finish_at(&list, "uploads", json_out, err);
 }
 
 /* --- streams --- */
@@ -125,10 +91,12 @@ enum ps_code ps_admin_streams(const struct ps_admin_context *context,
     json_t *list = json_array();
 
     (void)target;
+    (void)err;
     if (list != NULL && context->gateway != NULL) {
         ps_gateway_each_stream(context->gateway, add_stream, list);
     }
-    return hand_out(json_pack("{s:o}", "streams", list), json_out, err);
+    *json_out = json_pack("{s:o}", "streams", list);
+    return PS_OK;
 }
 
 /* --- status --- */
@@ -186,11 +154,11 @@ enum ps_code ps_admin_status(const struct ps_admin_context *context, const struc
     if (code != PS_OK) {
         return code;
     }
-    return hand_out(
+    *json_out =
         json_pack("{s:b, s:s, s:o, s:o, s:s, s:{s:I, s:I}, s:o}", "running", (int)runs, "version",
                   PURSER_VERSION, "pid", runs ? json_integer(getpid()) : json_null(), "up_s",
                   runs ? json_integer(up_ms / 1000) : json_null(), "policy_digest",
                   context->policy_digest, "uploads", "running", counts.running, "interrupted",
-                  counts.interrupted, "gateway", gateway_json(context->gateway)),
-        json_out, err);
+                  counts.interrupted, "gateway", gateway_json(context->gateway));
+    return PS_OK;
 }

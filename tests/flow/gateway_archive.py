@@ -5,6 +5,7 @@ import http.client
 import io
 import json
 import os
+import pathlib
 import re
 import socket
 import subprocess
@@ -15,6 +16,9 @@ import zipfile
 
 from agent_rig import Agent
 from rig import LONG, MIB, Rig
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from archive_judge import Pipe  # noqa: E402
 
 MANY = 2000 if LONG else 320
 
@@ -152,20 +156,6 @@ def add_tar(tar, name, data, **more):
     tar.addfile(info, io.BytesIO(data))
 
 
-class Unseekable(io.RawIOBase):
-    """Python's zipfile writes to it as to a pipe: sizes behind the bytes."""
-
-    def __init__(self):
-        self.data = b""
-
-    def writable(self):
-        return True
-
-    def write(self, data):
-        self.data += bytes(data)
-        return len(data)
-
-
 def put(rig, name, data):
     path = rig.dir / name
     path.write_bytes(data)
@@ -186,7 +176,7 @@ def packed(rig):
     put(rig, "x.tar", tar.getvalue())
     put(rig, "x.tar.gz", gzip.compress(tar.getvalue()))
     put(rig, "x.tar.zst", subprocess.run(["zstd", "-q"], input=tar.getvalue(), capture_output=True, check=True).stdout)
-    stream, plain = Unseekable(), io.BytesIO()
+    stream, plain = Pipe(), io.BytesIO()
     for into, name in ((stream, "stream.zip"), (plain, "x.zip")):
         with zipfile.ZipFile(into, "w") as out:
             for i, (member, data) in enumerate(files.items()):

@@ -212,4 +212,5 @@ def main():
             file.write(MAKE[sys.argv[2]]())
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -418,7 +418,7 @@ static struct end change(const char *verb, const char *query)
 {
     const struct ps_admin_context context = context_of(state);
     struct end end = { .done = false };
-    struct ps_admin_change_options options = {
+    const struct ps_admin_change_options options = {
         .loop = &loop, .context = &context, .why = "test", .done = on_end, .user = &end
     };
     struct ps_admin_change *started = NULL;
@@ -429,11 +429,7 @@ static struct end change(const char *verb, const char *query)
 
     (void)snprintf(raw, sizeof(raw), "/v1/%s?%s", verb, query);
     require(ps_target_parse(raw, &target, &err), &err);
-    cr_assert(ps_admin_verb_parse(verb, &options.verb));
-    code = ps_admin_change_parse(&options, &target, &err);
-    if (code == PS_OK) {
-        code = ps_admin_change_start(&started, &options, &err);
-    }
+    code = ps_admin_change_ask(&started, &options, ps_admin_route_find(target.path), &target, &err);
     ps_target_clear(&target);
     if (code != PS_OK) {
         return (struct end){ .code = code };
